@@ -1,0 +1,207 @@
+package hearken
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/hearken-go/hearken/bus"
+	"github.com/hearken-go/hearken/internal/backoff"
+)
+
+// The extensions of a dead letter. A letter that is published back keeps those
+// that say which sensor and action it is for, and counts in
+// bus.RedriveExtension.
+const (
+	extFiring   = "hearkenfiring"   // Firing.ID
+	extSensor   = "hearkensensor"   // which sensor gave it up
+	extAction   = "hearkenaction"   // which action; absent when none was begun
+	extError    = "hearkenerror"    // the last error, at most 1 KB
+	extAttempts = "hearkenattempts" // how many attempts there were, in the last process
+	extSource   = "hearkensource"   // the original topic's event source
+	extEvent    = "hearkenevent"    // the original topic's event
+	extID       = "hearkenid"       // the original id
+)
+
+const maxErrorText = 1 << 10
+
+// A dead letter that the bus does not take is held and tried again.
+const (
+	letterTimeout  = 10 * time.Second
+	letterRetryMin = time.Second
+	letterRetryMax = 30 * time.Second
+)
+
+// deadLetter is an event on its way to the dead letters.
+type deadLetter struct {
+	event Event
+	err   error // why it was given up
+	tries int
+}
+
+// bury gives a task up: its event becomes a dead letter.
+func (s *sensorRun) bury(t *task, err error) {
+	t.letter = t.newLetter(s.sensorPlan, err)
+	s.publishLetter(t)
+}
+
+// publishLetter publishes a task's dead letter. What cannot be published is
+// held, so that nothing fails in the log only.
+func (s *sensorRun) publishLetter(t *task) {
+	l := t.letter
+	ctx, cancel := context.WithTimeout(s.run.work, letterTimeout)
+	defer cancel()
+	err := s.run.bus.Publish(ctx, s.letters, l.event)
+	log := s.log.With("action", t.firing.Action, "firing", t.firing.ID, "event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID())
+	if err == nil {
+		t.buried(s)
+		log.ErrorContext(ctx, "event dead-lettered", "error", l.err, "attempts", t.firing.Attempt, "dead_letter_id", l.event.ID())
+		s.end(t, true)
+		return
+	}
+	if l.tries++; l.tries == 1 {
+		s.stats.unburied.Add(1)
+	}
+	s.stats.failed(fmt.Errorf("publish dead letter: %w", err))
+	log.ErrorContext(ctx, "dead letter was not stored; the event is held", "error", err, "cause", l.err, "tries", l.tries)
+	if !s.sleep(t, backoff.Jitter(l.tries, letterRetryMin, letterRetryMax)) {
+		s.end(t, false)
+	}
+}
+
+// buried counts a dead letter that is stored.
+func (t *task) buried(s *sensorRun) {
+	if t.letter.tries > 0 {
+		s.stats.unburied.Add(-1)
+	}
+	if t.action != nil {
+		t.action.stats.deadLettered.Add(1)
+	} else {
+		s.stats.deadLettered.Add(1)
+	}
+}
+
+// newLetter makes the dead letter of a task's event: the original event, same
+// data, and the story of its failure.
+func (t *task) newLetter(s *sensorPlan, err error) *deadLetter {
+	identity := bus.IdentityOf(t.Topic, t.Event)
+	if t.Err != nil { // a message that is no event has no identity but its place
+		identity.ID = fmt.Sprintf("%s/%d", t.Pos.Log, t.Pos.Seq)
+	}
+	if t.firing.ID == "" { // given up before any action was begun
+		t.firing = Firing{ID: firingID(s.prefix, identity), Sensor: s.name}
+	}
+	letter := withExtensions(t.Event, func(c *event.EventContextV1) {
+		if c.Source.String() == "" {
+			c.Source.Path = t.Topic.EventSource
+		}
+		c.ID = letterID(t.firing.ID, identity)
+		x := c.Extensions
+		for name, value := range map[string]string{
+			extFiring: t.firing.ID, extSensor: s.name, extAction: t.firing.Action, extError: errorText(err),
+			extSource: t.Topic.EventSource, extEvent: t.Topic.Event, extID: identity.ID,
+		} {
+			delete(x, name)
+			if value != "" {
+				x[name] = value
+			}
+		}
+		x[extAttempts] = int32(min(t.firing.Attempt, 1<<30)) //nolint:gosec // bounded
+	})
+	return &deadLetter{event: letter, err: err}
+}
+
+// Redrive publishes a dead letter back to the topic it came from, for the
+// sensor and action that gave it up: others that saw the event are not bothered
+// again. It counts as another happening, so its Firing.ID differs from that
+// which failed.
+//
+// e is the dead letter as a trigger of a sensor on DeadLetters gets it: the
+// event that failed, with an id of its own and the extensions hearkenfiring,
+// hearkensensor, hearkenaction, hearkenerror (at most 1 KB), hearkenattempts,
+// hearkensource, hearkenevent and hearkenid (the original topic and id). An
+// event that is none, and one that could never be decoded, are Permanent
+// errors. Otherwise Redrive is like Emit.
+func (p *Pipeline) Redrive(ctx context.Context, e Event) error {
+	r := p.running.Load()
+	if r == nil || !r.emits.enter() {
+		return ErrNotRunning
+	}
+	defer r.emits.leave()
+	topic, back, err := redriven(e)
+	if err != nil {
+		return Permanent(err)
+	}
+	if err = r.bus.Publish(ctx, topic, back); errors.Is(err, bus.ErrRejected) {
+		return Permanent(err)
+	}
+	return err
+}
+
+// redriven returns what a dead letter is published back as, and where.
+func redriven(e Event) (bus.Topic, Event, error) {
+	if e.Context == nil {
+		return bus.Topic{}, e, errors.New("redrive: the event has no context")
+	}
+	text := func(name string) string { s, _ := e.Extensions()[name].(string); return s }
+	topic := bus.Topic{EventSource: text(extSource), Event: text(extEvent)}
+	id := text(extID)
+	switch {
+	case text(extFiring) == "" || topic.EventSource == "" || id == "":
+		return topic, e, fmt.Errorf("redrive: event %q is not a dead letter", e.ID())
+	case e.Type() == bus.UndecodableType:
+		return topic, e, fmt.Errorf("redrive: dead letter %q holds what is no event; publish it anew", e.ID())
+	case topic.IsDeadLetters():
+		return topic, e, fmt.Errorf("redrive: dead letter %q is that of a dead letter, which is never delivered", e.ID())
+	}
+	return topic, withExtensions(e, func(c *event.EventContextV1) {
+		c.ID = id
+		for _, name := range []string{extFiring, extError, extAttempts, extSource, extEvent, extID} {
+			delete(c.Extensions, name)
+		}
+		c.Extensions[bus.RedriveExtension] = int32(bus.Redrive(e) + 1) //nolint:gosec // counted by hand
+	}), nil
+}
+
+// firingID names a firing by what makes it fire: the prefix of its action, and
+// the identity of its event.
+func firingID(prefix []byte, event bus.Identity) string {
+	return shortHash(event.Append(append(make([]byte, 0, 256), prefix...)))
+}
+
+func letterID(firing string, event bus.Identity) string {
+	return shortHash(event.Append([]byte(firing)))
+}
+
+func shortHash(b []byte) string {
+	sum := sha256.Sum256(b)
+	var text [32]byte
+	hex.Encode(text[:], sum[:16])
+	return string(text[:])
+}
+
+// errorText is an error as a CloudEvents string: valid UTF-8 without control
+// characters, cut to 1 KB.
+func errorText(err error) string {
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(err.Error(), "\uFFFD"))
+	if len(text) <= maxErrorText {
+		return text
+	}
+	cut := maxErrorText - len("…")
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}

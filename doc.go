@@ -1,0 +1,61 @@
+// Package hearken is event-driven automation inside a Go program: what Argo
+// Events builds from Kubernetes controllers and pods, assembled in plain Go.
+//
+//	Source ──emit──▶ Bus ──deliver──▶ Sensor ──fire──▶ Trigger
+//
+// A [Source] turns what happens somewhere into CloudEvents. A [bus.Bus] stores
+// them. A [Sensor] has [Action]s, each with a [Condition] made of
+// [Dependency] values that filter events, and a [Trigger] that acts on what
+// made the condition hold. A [Pipeline] is all of it put together:
+//
+//	hook := &webhook.Source{Auth: webhook.AllowUnauthenticated}
+//	greetings := &hearken.EventSource{Name: "webhook", Event: "greeting", Source: hook}
+//	p := &hearken.Pipeline{
+//		Name:         "quickstart",
+//		Bus:          b,
+//		EventSources: []*hearken.EventSource{greetings},
+//		Sensors: []hearken.Sensor{{Name: "greet", Actions: []hearken.Action{{
+//			When:    &hearken.Dependency{EventSource: greetings, Filter: filters.Data("body.message", "hello", "hey")},
+//			Trigger: submit,
+//		}}}},
+//	}
+//	err := p.Run(ctx)
+//
+// # Promises
+//
+// At least once, end to end. A source settles upstream only after the bus has
+// stored the event for every sensor that wants it; the bus is told that an
+// event is done with only after every action that it concerns has succeeded or
+// was dead-lettered. A crash at any instant loses nothing that the bus keeps.
+//
+// Nothing fails in the log only. An action is retried, by default for 15
+// minutes; what then gives up becomes a dead letter: the event, with the story
+// of its failure, on a topic that a sensor can depend on ([DeadLetters]) and
+// that can be published back ([Pipeline.Redrive]).
+//
+// Duplicates are recognisable. [Firing.ID] is the same each time the same
+// events make the same action fire, and triggers hand it on as the idempotency
+// key of their protocol.
+//
+// Mistakes are found before anything runs, all at once ([Pipeline.Validate]).
+// And time is package time: testing/synctest drives a pipeline through hours in
+// milliseconds.
+//
+// # Life of an event
+//
+// An event that is received holds one of its sensor's places in flight. Its
+// dependencies judge it, each once; it fires the actions whose condition it
+// makes hold. A firing that fails is put aside and tried again, in this process,
+// while its worker does other things; what has succeeded is not done again.
+// When all is done the event is settled. A sensor whose places are all held
+// stops receiving, the bus fills up, and [bus.ErrFull] tells the sources, which
+// tell their upstream.
+//
+// A panic of a filter, a key or a trigger is an error of that event only. An
+// event that is delivered more than 20 times, since it kills the process or
+// nobody settles it, is dead-lettered before it fires again. A message on the
+// bus that is no event is dead-lettered as it is.
+//
+// See [Pipeline.Run] for how a pipeline starts and ends, and the packages below
+// bus, sources, filters and triggers for the parts.
+package hearken

@@ -1,0 +1,203 @@
+package hearken
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"mime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
+	"github.com/hearken-go/hearken/bus"
+	"github.com/tidwall/gjson"
+)
+
+// publish stamps, checks and publishes e as an event of s.
+func (r *runner) publish(ctx context.Context, s *sourcePlan, e Event) error {
+	if !r.emits.enter() {
+		return ErrNotRunning
+	}
+	defer r.emits.leave()
+	e, err := s.stamped(e)
+	if err != nil {
+		err = Permanent(fmt.Errorf("event for %s: %w", s.topic, err))
+	} else if err = r.bus.Publish(ctx, s.topic, e); errors.Is(err, bus.ErrRejected) {
+		err = Permanent(err)
+	}
+	s.stats.emitted(err)
+	return err
+}
+
+// stamped returns e with what it left empty, checked. It copies the context
+// rather than change it, and only once.
+func (s *sourcePlan) stamped(e Event) (Event, error) {
+	if e.Context == nil {
+		return e, errors.New("has no context; make it with NewEvent or event.New")
+	}
+	for attribute, err := range e.FieldErrors {
+		return e, fmt.Errorf("%s: %w", attribute, err)
+	}
+	c, ok := e.Context.(*event.EventContextV1)
+	if !ok {
+		c = e.Context.AsV1() // 0.3: the same attributes
+	}
+	if c.Type == "" {
+		return e, errors.New("has no type")
+	}
+	if err := checkExtensions(c.Extensions); err != nil {
+		return e, err
+	}
+	if isJSON(c.DataContentType) && len(e.DataEncoded) > 0 && !gjson.ValidBytes(e.DataEncoded) {
+		return e, fmt.Errorf("data is not the %s that datacontenttype says", *c.DataContentType)
+	}
+	noSource := c.Source.URL == (types.URIRef{}).URL
+	if c.ID == "" || noSource || c.Subject == nil || c.Time == nil {
+		stamp := *c
+		c = &stamp
+	}
+	if c.ID == "" {
+		c.ID = randomID()
+	}
+	if noSource {
+		c.Source = s.stamp
+	}
+	if c.Subject == nil {
+		c.Subject = &s.Event
+	}
+	if c.Time == nil {
+		c.Time = &types.Timestamp{Time: time.Now().UTC()}
+	}
+	e.Context = c
+	return e, nil
+}
+
+// reserved begins the names of the extensions that the engine sets and obeys.
+// A sender who could set them could choose where its event lands.
+const reserved = "hearken"
+
+func checkExtensions(x map[string]any) error {
+	for name := range x {
+		if strings.HasPrefix(name, reserved) {
+			return fmt.Errorf("extension %q: names that begin with %q are Hearken's own", name, reserved)
+		}
+		for _, c := range []byte(name) {
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+				return fmt.Errorf("extension %q: a name holds lower-case letters and digits only (CloudEvents 1.0, 3.1)", name)
+			}
+		}
+	}
+	return nil
+}
+
+func isJSON(contentType *string) bool {
+	if contentType == nil {
+		return false
+	}
+	if *contentType == event.ApplicationJSON {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(*contentType)
+	return err == nil && (media == event.ApplicationJSON || media == event.TextJSON || strings.HasSuffix(media, "+json"))
+}
+
+func randomID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// withExtensions returns e with a context of its own, to which set may write.
+func withExtensions(e Event, set func(*event.EventContextV1)) Event {
+	c := *e.Context.AsV1()
+	c.Extensions = maps.Clone(c.Extensions)
+	if c.Extensions == nil {
+		c.Extensions = make(map[string]any)
+	}
+	set(&c)
+	e.Context = &c
+	return e
+}
+
+// gate lets emits in while the pipeline runs, and waits for those within. The
+// zero value is shut.
+type gate struct {
+	mu     sync.Mutex
+	open   bool
+	inside int
+	empty  chan struct{} // made by shut while somebody is within
+}
+
+func (g *gate) unlock() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = true
+}
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open {
+		g.inside++
+	}
+	return g.open
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inside--; g.inside == 0 && g.empty != nil {
+		close(g.empty)
+		g.empty = nil
+	}
+}
+
+// shut refuses further emits and returns how many are still within when ctx
+// ends.
+func (g *gate) shut(ctx context.Context) int {
+	g.mu.Lock()
+	g.open = false
+	if g.inside > 0 && g.empty == nil {
+		g.empty = make(chan struct{})
+	}
+	empty := g.empty
+	g.mu.Unlock()
+	if empty != nil {
+		select {
+		case <-empty:
+		case <-ctx.Done():
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.inside
+}
+
+// detached is a context that ends with the pipeline's work rather than with the
+// caller's, whose values it has: an emit under way is finished although its
+// source has been told to stop.
+type detached struct {
+	context.Context                 //nolint:containedctx // the pipeline's work
+	values          context.Context //nolint:containedctx // the caller's
+}
+
+func (d detached) Value(key any) any { return d.values.Value(key) }
+
+// AfterFunc lets package context make children without a goroutine each.
+func (d detached) AfterFunc(f func()) (stop func() bool) {
+	return context.AfterFunc(d.Context, f)
+}
+
+// detach keeps of ctx its values and its deadline.
+func (r *runner) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	d := detached{Context: r.work, values: ctx}
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(d, deadline)
+	}
+	return d, func() {}
+}

@@ -1,0 +1,231 @@
+package hearken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/hearken-go/hearken/bus"
+	"github.com/hearken-go/hearken/internal/backoff"
+)
+
+// maxDeliveries is how often an event is delivered before it is taken for one
+// that kills the process.
+const maxDeliveries = 20
+
+// verdict is what a dependency says of an event.
+type verdict struct {
+	matches bool
+	event   Event // as transformed
+	err     error
+}
+
+// match finds the actions that a delivery concerns, does the first and leaves
+// the others to the workers.
+func (w *worker) match(t *task) {
+	d := &t.Delivery
+	r := w.routes[d.Topic]
+	switch {
+	case d.Err != nil:
+		w.bury(t, d.Err)
+	case d.Attempt > maxDeliveries:
+		w.bury(t, fmt.Errorf("delivered %d times and never settled", d.Attempt))
+	case r == nil:
+		// Another version of this sensor wants it; or nobody does any more, and
+		// in time it has been delivered too often.
+		t.after = backoff.Jitter(d.Attempt, restartMin, restartMax)
+		w.end(t, false)
+	case notForUs(w.name, d):
+		w.end(t, true)
+	default:
+		w.judge(r, d)
+		w.begin(t, r)
+	}
+}
+
+// notForUs reports whether an event is one that this sensor never acts on: a
+// dead letter of a dead letter, or an event published back for another sensor.
+func notForUs(sensor string, d *bus.Delivery) bool {
+	x := d.Event.Extensions()
+	if d.Topic.IsDeadLetters() {
+		return x[extSource] == bus.DeadLetterSource
+	}
+	target, ok := x[extSensor]
+	return ok && target != sensor
+}
+
+// judge asks each dependency of a topic once.
+func (w *worker) judge(r *route, d *bus.Delivery) {
+	w.verdicts = append(w.verdicts[:0], make([]verdict, len(r.deps))...)
+	for i, dep := range r.deps {
+		v := &w.verdicts[i]
+		*v = dep.judge(w.run.work, d.Event)
+		dep.stats.judged(v)
+		if v.err == nil && !v.matches {
+			w.explain(dep, d.Event)
+		}
+	}
+}
+
+// judge transforms, filters and keys an event. A panic is an error of this
+// event only.
+func (d *dependencyPlan) judge(ctx context.Context, e Event) (v verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			v.err = fmt.Errorf("dependency %q: %w", d.name(), newPanicError("transform, filter or key", p))
+		}
+	}()
+	if d.letters != "" && d.letters != "*" && e.Extensions()[extSensor] != d.letters {
+		return v
+	}
+	v.event, v.matches = e, true
+	if d.Transform != nil {
+		if v.event, v.err = d.Transform(ctx, e); v.err != nil {
+			return v.failed(d, "transform")
+		}
+	}
+	if d.Filter != nil {
+		if v.matches, v.err = d.Filter.Match(ctx, v.event); v.err != nil {
+			return v.failed(d, "filter")
+		}
+	}
+	if d.Key != nil && v.matches {
+		if _, v.err = d.Key(v.event); v.err != nil {
+			return v.failed(d, "key")
+		}
+	}
+	return v
+}
+
+func (v verdict) failed(d *dependencyPlan, what string) verdict {
+	v.err = fmt.Errorf("%s of dependency %q: %w", what, d.name(), v.err)
+	return v
+}
+
+// begin makes a task for each action that has something to do, and does the
+// first.
+func (w *worker) begin(t *task, r *route) {
+	target, targeted := t.Event.Extensions()[extAction]
+	targeted = targeted && !t.Topic.IsDeadLetters()
+	var others []*task
+	found := false
+	for _, a := range r.actions {
+		if targeted && target != a.name {
+			continue
+		}
+		events, err := w.events(a, t.Topic)
+		if err == nil && len(events) == 0 {
+			continue
+		}
+		mine := t
+		if found {
+			mine = &task{held: t.held}
+			others = append(others, mine)
+		}
+		found = true
+		mine.prepare(w.sensorPlan, a, events, err)
+	}
+	if !found {
+		if targeted && w.action(target) == nil {
+			w.bury(t, fmt.Errorf("published back for action %q, which the sensor no longer has", target))
+			return
+		}
+		w.end(t, true)
+		return
+	}
+	t.open.Add(int32(len(others))) //nolint:gosec // as many as a sensor has actions
+	for _, other := range others {
+		if !w.queue.Push(other) {
+			w.end(other, false)
+		}
+	}
+	w.proceed(t)
+}
+
+// proceed does what prepare has found.
+func (w *worker) proceed(t *task) {
+	if t.letter != nil {
+		w.publishLetter(t)
+		return
+	}
+	w.attempt(t)
+}
+
+// prepare makes t the task of an action: a firing, or the dead letter of an
+// event whose matching failed.
+func (t *task) prepare(s *sensorPlan, a *actionPlan, events map[string]Event, err error) {
+	t.action = a
+	t.firing = Firing{ID: firingID(a.prefix, bus.IdentityOf(t.Topic, t.Event)), Sensor: s.name, Action: a.name, Events: events}
+	if err != nil {
+		t.letter = t.newLetter(s, err)
+	}
+}
+
+// events returns the events of an action that the delivery provides, by
+// dependency, or the errors of those that could not judge.
+func (w *worker) events(a *actionPlan, topic bus.Topic) (map[string]Event, error) {
+	var events map[string]Event
+	var errs []error
+	for _, d := range a.deps {
+		if d.topic != topic {
+			continue
+		}
+		v := &w.verdicts[d.verdict]
+		if v.err != nil {
+			errs = append(errs, v.err)
+		} else if v.matches {
+			if events == nil {
+				events = make(map[string]Event, 1)
+			}
+			events[d.name()] = v.event
+		}
+	}
+	return events, errors.Join(errs...)
+}
+
+func (s *sensorPlan) action(name any) *actionPlan {
+	for _, a := range s.actions {
+		if a.name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// explain says at level debug why an event was filtered out.
+func (w *worker) explain(d *dependencyPlan, e Event) {
+	if !w.log.Enabled(w.run.work, slogDebug) {
+		return
+	}
+	why := "the filter does not match"
+	if x, ok := d.Filter.(interface{ Explain(e Event) string }); ok {
+		why = x.Explain(e)
+	}
+	w.log.DebugContext(w.run.work, "event filtered out", "dependency", d.name(), "event_id", e.ID(), "why", why)
+}
+
+// panicError is what a panic of the application's code becomes.
+type panicError struct {
+	what  string
+	value any
+	stack []byte
+}
+
+func newPanicError(what string, value any) error { return &panicError{what, value, debug.Stack()} }
+
+func (e *panicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.what, e.value) }
+
+func (e *panicError) Unwrap() error {
+	err, _ := e.value.(error)
+	return err
+}
+
+// stackOf returns the stack of a panic as attributes of a log record.
+func stackOf(err error) []any {
+	var p *panicError
+	if errors.As(err, &p) {
+		return []any{"stack", string(p.stack)}
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package hearken
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/hearken-go/hearken/bus"
+)
+
+// Pipeline is event sources, a bus and sensors put together. Fill in the fields
+// and call Run; do not change them, nor copy the pipeline, after that.
+type Pipeline struct {
+	// Name keeps what this application stores on the bus apart from others':
+	// the places of its sensors, its stores, its firing IDs, its dead letters.
+	// Processes with the same Name share their work. Required; no control
+	// characters.
+	Name string
+
+	// Bus carries the events. Required: a silent in-memory bus would lose
+	// events.
+	Bus bus.Bus
+
+	// Store keeps the state of joins and sources. Nil: the Bus's own, where it
+	// has one.
+	Store bus.Store
+
+	// EventSources are the topics, with their sources.
+	EventSources []*EventSource
+
+	// Sensors act on the events.
+	Sensors []Sensor
+
+	// Logger gets what the pipeline has to say, with keys pipeline,
+	// event_source, event, sensor, action, firing. Nil: slog.Default().
+	Logger *slog.Logger
+
+	// Drain is how long Run lets firings and emits go on after its context has
+	// ended. Zero: 20 s. Negative: none.
+	Drain time.Duration
+
+	started atomic.Bool
+	running atomic.Pointer[runner]
+}
+
+// Validate finds all mistakes that can be found before anything runs, those of
+// the pipeline's parts included (see Validator). It returns one error that
+// joins, by errors.Join, a *ConfigError for each, or nil.
+func (p *Pipeline) Validate() error {
+	var m mistakes
+	m.pipeline(p)
+	return errors.Join(m.errs...)
+}
+
+// Run validates, subscribes every sensor, then runs the sources, until ctx ends.
+// A source that fails is run again after a backoff; one that fails for good
+// (see Permanent) ends Run with its error.
+//
+// When ctx ends, intake ends first: sources are told to stop and sensors receive
+// no more; what waits for a worker or a retry is handed back to the bus at once.
+// Emits and firings under way go on for at most Drain and are then cancelled
+// and handed back. Run returns nil after a clean end, ErrDrain when something
+// had to be cut off. All goroutines that it started are gone by then, save a
+// trigger or source that ignores its context.
+//
+// A pipeline runs once. A program that stays up after an error makes a new one.
+func (p *Pipeline) Run(ctx context.Context) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	if p.started.Swap(true) {
+		return errors.New("hearken: the pipeline has been run already")
+	}
+	r := p.newRunner(ctx)
+	p.running.Store(r)
+	return r.run()
+}
+
+// Emit publishes an event of s, which is one of the pipeline's EventSources, as
+// its Source would through Output.Emit: what e leaves empty is stamped, and the
+// same errors are returned. It may be called while Run is under way,
+// concurrently, also by a trigger; ErrNotRunning means that it is not yet, or no
+// longer. Unlike Output.Emit it ends when ctx does, and the event may then have
+// been stored.
+func (p *Pipeline) Emit(ctx context.Context, s *EventSource, e Event) error {
+	r := p.running.Load()
+	if r == nil {
+		return ErrNotRunning
+	}
+	plan := r.sources[s]
+	if plan == nil {
+		return Permanent(errors.New("hearken: emit for an event source that is not among the pipeline's EventSources"))
+	}
+	return r.publish(ctx, plan, e)
+}

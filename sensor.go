@@ -1,0 +1,203 @@
+package hearken
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// Filter decides whether an event concerns a dependency. Package filters has
+// the usual ones.
+type Filter interface {
+	// Match is called concurrently. An error does not mean "no": the event is
+	// dead-lettered.
+	Match(ctx context.Context, e Event) (bool, error)
+}
+
+// Key returns what an event is joined by: events of one join have equal keys.
+// An error dead-letters the event.
+type Key func(e Event) (string, error)
+
+// DataKey returns the Key at a path of the event's JSON data, in gjson's
+// syntax. The value there must be a string, a number or a boolean; a number or
+// boolean counts as its JSON text.
+func DataKey(path string) Key {
+	return func(e Event) (string, error) {
+		switch v := gjson.GetBytes(e.Data(), path); v.Type {
+		case gjson.String:
+			return v.Str, nil
+		case gjson.Number, gjson.True, gjson.False:
+			return v.Raw, nil
+		case gjson.Null:
+			return "", fmt.Errorf("no key at %q of the data", path)
+		default:
+			return "", fmt.Errorf("key at %q of the data is no scalar", path)
+		}
+	}
+}
+
+// Dependency is an event that an action waits for. It is used by pointer, is a
+// Condition, and may stand in several actions.
+type Dependency struct {
+	// Name is the name in Firing.Events. Empty: EventSource.Event. It must be
+	// unique among the dependencies of an action.
+	Name string
+
+	// EventSource is where the event comes from: one of the pipeline's, or
+	// DeadLetters.
+	EventSource *EventSource
+
+	// Transform, if set, replaces the event before Filter and Key see it and
+	// the trigger gets it. It must not change e: Clone it. The identity of the
+	// event stays that of the original.
+	Transform func(ctx context.Context, e Event) (Event, error)
+
+	// Filter chooses among the events. Nil: all.
+	Filter Filter
+
+	// Key is what the event is joined by, evaluated for each event that passes
+	// Filter. Nil: events are joined as they come.
+	Key Key
+}
+
+// Condition says when an action fires. It is a *Dependency, or made by All or
+// Any.
+type Condition interface {
+	// dependencies appends those that the condition holds, in order.
+	dependencies(ds []*Dependency) []*Dependency
+	// requires reports whether the condition cannot hold without d.
+	requires(d *Dependency) bool
+}
+
+func (d *Dependency) dependencies(ds []*Dependency) []*Dependency { return append(ds, d) }
+func (d *Dependency) requires(other *Dependency) bool             { return d == other }
+
+func (d *Dependency) name() string {
+	if d.Name == "" && d.EventSource != nil {
+		return d.EventSource.Event
+	}
+	return d.Name
+}
+
+type (
+	allOf []Condition
+	anyOf []Condition
+)
+
+// All holds when each of the conditions does. Over more than one dependency it
+// is a join, which this version refuses in Validate.
+func All(conditions ...Condition) Condition { return allOf(conditions) }
+
+// Any holds when one of the conditions does. An event that satisfies several
+// of them makes one firing.
+func Any(conditions ...Condition) Condition { return anyOf(conditions) }
+
+func (a allOf) dependencies(ds []*Dependency) []*Dependency { return dependenciesOf(a, ds) }
+func (a anyOf) dependencies(ds []*Dependency) []*Dependency { return dependenciesOf(a, ds) }
+
+func dependenciesOf(cs []Condition, ds []*Dependency) []*Dependency {
+	for _, c := range cs {
+		if c != nil {
+			ds = c.dependencies(ds)
+		}
+	}
+	return ds
+}
+
+func (a allOf) requires(d *Dependency) bool {
+	for _, c := range a {
+		if c != nil && c.requires(d) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a anyOf) requires(d *Dependency) bool {
+	for _, c := range a {
+		if c == nil || !c.requires(d) {
+			return false
+		}
+	}
+	return len(a) > 0
+}
+
+// Sensor acts on events. It has one durable place on the bus for all its
+// actions, so an event is done with when all actions that it concerns are.
+// Independent concerns belong in separate sensors.
+type Sensor struct {
+	// Name is unique in the pipeline and stays the same over restarts: the
+	// sensor's place on the bus bears it.
+	Name string
+
+	// Actions are what the sensor does, at least one. (An action is an entry of
+	// `triggers` in Argo Events.)
+	Actions []Action
+
+	// Workers is how many firings run at once in this process. Zero: 16. One:
+	// events are handled one after the other, though a retried one later.
+	Workers int
+
+	// InFlight is how many events are held unsettled in this process: waiting
+	// for a worker, firing, or waiting for a retry. When all places are held
+	// the sensor stops receiving. Zero: 16 for each worker.
+	InFlight int
+}
+
+// Action fires a trigger when a condition holds.
+type Action struct {
+	// Name is unique in the sensor. Empty: the sensor's, when it has one action.
+	Name string
+
+	// When is the condition.
+	When Condition
+
+	// Within is how long a half join waits, counted from when the bus stored
+	// its first event. Required when joined by a Key.
+	Within time.Duration
+
+	// Reset clears half joins at each time it names. Any cron library's
+	// schedule fits.
+	Reset interface{ Next(time.Time) time.Time }
+
+	// Queue keeps every event of a dependency, in order. False: the latest.
+	Queue bool
+
+	// Version parts the half joins of one version of an action from another's.
+	Version string
+
+	// Trigger acts.
+	Trigger Trigger
+
+	// Retry says how often a firing that failed is tried again; on by default.
+	Retry Retry
+
+	// RateLimit, if set, is waited for before each attempt. A *rate.Limiter of
+	// golang.org/x/time/rate fits, and several actions may share one. It limits
+	// this process.
+	RateLimit interface{ Wait(context.Context) error }
+
+	// Timeout bounds one attempt. Zero: what the Trigger's AttemptTimeout
+	// says, or one minute. Negative: none.
+	Timeout time.Duration
+}
+
+// Retry is how a firing that failed is tried again, within the process, with
+// full jitter: each wait is random between zero and a bound that starts at Min
+// and doubles up to Max. When For or Attempts is used up the event becomes a
+// dead letter. The zero value retries for 15 minutes.
+//
+// A crash forgets what was used up: the redelivered event begins anew.
+type Retry struct {
+	// Min and Max bound the wait. Zero: 0.5 s and 30 s.
+	Min, Max time.Duration
+	// For is how long after the first attempt began the last one may begin.
+	// Zero: 15 minutes.
+	For time.Duration
+	// Attempts is how many attempts are made at most. Zero: as many as fit in
+	// For. One: no retry.
+	Attempts int
+}
+

@@ -1,0 +1,97 @@
+package hearken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hearken-go/hearken/internal/backoff"
+)
+
+// A failed source is run again after a wait with full jitter. The wait begins
+// anew once the source has emitted something, or has run for a while.
+const (
+	restartMin    = 500 * time.Millisecond
+	restartMax    = 30 * time.Second
+	restartHealed = time.Minute
+)
+
+// supervise runs a source until it has finished, or intake ends.
+func (r *runner) supervise(s *sourcePlan) {
+	log := r.log.With("event_source", s.Name, "event", s.Event)
+	out := r.output(s)
+	out.Logger = log
+	for failures := 1; ; failures++ {
+		started, before := time.Now(), s.stats.stored.Load()
+		err := s.run(r.intake, out)
+		switch {
+		case r.intake.Err() != nil:
+			if err != nil && !errors.Is(err, context.Canceled) {
+				log.Warn("event source ended with an error on shutdown", "error", err)
+			}
+			return
+		case err == nil:
+			log.Info("event source has finished")
+			return
+		case IsPermanent(err):
+			s.stats.failed(err)
+			r.stopIntake(Permanent(fmt.Errorf("event source %s: %w", s.topic, err)))
+			return
+		}
+		if s.stats.stored.Load() > before || time.Since(started) >= restartHealed {
+			failures = 1
+		}
+		pause := max(backoff.Jitter(failures, restartMin, restartMax), retryAfter(err))
+		s.stats.failed(err)
+		s.stats.restarts.Add(1)
+		log.Warn("event source failed and will be run again", append(stackOf(err), "error", err, "failures", failures, "after", pause)...)
+		if !sleep(r.intake, pause) {
+			return
+		}
+	}
+}
+
+func (r *runner) output(s *sourcePlan) Output {
+	out := Output{
+		Topic: s.topic,
+		Emit: func(ctx context.Context, e Event) error {
+			ctx, cancel := r.detach(ctx)
+			defer cancel()
+			return r.publish(ctx, s, e)
+		},
+	}
+	if r.store != nil {
+		out.Store = corner{r.store, sourceCorner(r.Name, s.topic)}
+	}
+	return out
+}
+
+// run calls the source and makes of a panic an error of this run.
+func (s *sourcePlan) run(ctx context.Context, out Output) (err error) {
+	s.stats.running.Store(true)
+	returned := false
+	defer func() {
+		s.stats.running.Store(false)
+		if v := recover(); v != nil {
+			err = newPanicError("source", v)
+		} else if !returned {
+			s.stats.failed(errGoexit)
+		}
+	}()
+	err = s.Source.Run(ctx, out)
+	returned = true
+	return err
+}
+
+// sleep returns false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,300 @@
+package hearken
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/hearken-go/hearken/bus"
+)
+
+// mistakes collects what Validate finds.
+type mistakes struct{ errs []error }
+
+func (m *mistakes) add(path, format string, args ...any) {
+	m.errs = append(m.errs, &ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
+}
+
+// ask adds what a part of the pipeline has to say of itself.
+func (m *mistakes) ask(path string, part any) {
+	if v, ok := part.(Validator); ok && !isNil(part) {
+		m.addErr(path, v.Validate())
+	}
+}
+
+// addErr adds the errors that err joins, each as a ConfigError below path.
+func (m *mistakes) addErr(path string, err error) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			m.addErr(path, e)
+		}
+		return
+	}
+	var c *ConfigError
+	if errors.As(err, &c) {
+		m.add(joinPath(path, c.Path), "%s", c.Msg)
+		return
+	}
+	m.add(path, "%v", err)
+}
+
+func joinPath(path, sub string) string {
+	if sub == "" || path == "" || strings.HasPrefix(sub, "[") {
+		return path + sub
+	}
+	return path + "." + sub
+}
+
+// at names an element of a list: by its name, or by its index where it has none.
+func at(list, name string, i int) string {
+	if name == "" {
+		return fmt.Sprintf("%s[%d]", list, i)
+	}
+	return fmt.Sprintf("%s[%q]", list, name)
+}
+
+func isNil(v any) bool {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Interface, reflect.Chan:
+		return r.IsNil()
+	default:
+		return false
+	}
+}
+
+// name checks a name that ends up on the bus.
+func (m *mistakes) name(path, name string) {
+	switch {
+	case name == "":
+		m.add(path, "is empty; it is what the bus stores things under")
+	case strings.ContainsFunc(name, unicode.IsControl):
+		m.add(path, "%q holds a control character", name)
+	}
+}
+
+func (m *mistakes) pipeline(p *Pipeline) {
+	m.name("Name", p.Name)
+	if isNil(p.Bus) {
+		m.add("Bus", "is nil; give a bus, such as &memory.Bus{} where events may be lost with the process")
+	} else {
+		m.ask("Bus", p.Bus)
+	}
+	m.ask("Store", p.Store)
+	if len(p.EventSources) == 0 && len(p.Sensors) == 0 {
+		m.add("", "the pipeline has neither event sources nor sensors")
+	}
+	m.eventSources(p.EventSources)
+	names := make(map[string]bool)
+	for i := range p.Sensors {
+		s := &p.Sensors[i]
+		path := at("Sensors", s.Name, i)
+		m.name(path+".Name", s.Name)
+		if s.Name == "*" {
+			m.add(path+".Name", `is "*", which means all sensors in DeadLetters`)
+		}
+		if s.Name != "" && names[s.Name] {
+			m.add(path+".Name", "is the name of another sensor too")
+		}
+		names[s.Name] = true
+		m.sensor(path, p, s)
+	}
+}
+
+func (m *mistakes) eventSources(list []*EventSource) {
+	topics := make(map[bus.Topic]bool)
+	sources := make(map[Source]string)
+	for i, s := range list {
+		if s == nil {
+			m.add(at("EventSources", "", i), "is nil")
+			continue
+		}
+		topic := bus.Topic{EventSource: s.Name, Event: s.Event}
+		path := at("EventSources", s.Name, i)
+		if s.Name != "" && s.Event != "" {
+			path = at("EventSources", topic.String(), i)
+		}
+		m.name(path+".Name", s.Name)
+		m.name(path+".Event", s.Event)
+		if strings.HasPrefix(s.Name, "$") {
+			m.add(path+".Name", "begins with $, which is kept for Hearken's own topics")
+		}
+		if topics[topic] {
+			m.add(path, "has the Name and Event of another event source")
+		}
+		topics[topic] = true
+		m.ask(path+".Source", s.Source)
+		m.sourceOnce(path, s.Source, sources)
+	}
+}
+
+// sourceOnce finds one source value under two event sources: it would run twice
+// at once.
+func (m *mistakes) sourceOnce(path string, s Source, seen map[Source]string) {
+	if isNil(s) || reflect.TypeOf(s).Kind() != reflect.Pointer {
+		return
+	}
+	if other, ok := seen[s]; ok {
+		m.add(path+".Source", "is also the Source of %s; give each event source its own", other)
+	}
+	seen[s] = path
+}
+
+func (m *mistakes) sensor(path string, p *Pipeline, s *Sensor) {
+	if len(s.Actions) == 0 {
+		m.add(path+".Actions", "is empty; a sensor without actions does nothing")
+	}
+	if s.Workers < 0 {
+		m.add(path+".Workers", "is %d; zero means %d", s.Workers, defaultWorkers)
+	}
+	if s.InFlight < 0 {
+		m.add(path+".InFlight", "is %d; zero means %d for each worker", s.InFlight, inFlightEach)
+	}
+	names := make(map[string]bool)
+	for i := range s.Actions {
+		a := &s.Actions[i]
+		apath := at(path+".Actions", a.Name, i)
+		if a.Name == "" && len(s.Actions) > 1 {
+			m.add(apath+".Name", "is empty; only the one action of a sensor may do without")
+		} else if a.Name != "" {
+			m.name(apath+".Name", a.Name)
+		}
+		if a.Name != "" && names[a.Name] {
+			m.add(apath+".Name", "is the name of another action of the sensor too")
+		}
+		names[a.Name] = true
+		m.action(apath, p, a)
+	}
+}
+
+func (m *mistakes) action(path string, p *Pipeline, a *Action) {
+	m.condition(path+".When", p, a.When)
+	m.joining(path, a)
+	m.retry(path+".Retry", a.Retry)
+	m.ask(path+".RateLimit", a.RateLimit)
+	if isNil(a.Trigger) {
+		m.add(path+".Trigger", "is nil; an action without a trigger does nothing")
+		return
+	}
+	m.ask(path+".Trigger", a.Trigger)
+	if r, ok := a.Trigger.(Reader); ok && !isNil(a.When) {
+		m.reads(path+".Trigger", a.When, r.Reads())
+	}
+}
+
+// joining refuses what has no engine yet.
+func (m *mistakes) joining(path string, a *Action) {
+	const later = "this version has no joins"
+	if a.Within < 0 {
+		m.add(path+".Within", "is negative")
+	} else if a.Within > 0 {
+		m.add(path+".Within", "bounds a join: "+later)
+	}
+	if !isNil(a.Reset) {
+		m.add(path+".Reset", "resets a join: "+later)
+	}
+	if a.Queue {
+		m.add(path+".Queue", "is about a join: "+later)
+	}
+}
+
+func (m *mistakes) retry(path string, r Retry) {
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{{"Min", r.Min}, {"Max", r.Max}, {"For", r.For}} {
+		if f.value < 0 {
+			m.add(path+"."+f.name, "is negative; for no retry say Attempts: 1")
+		}
+	}
+	if r.Attempts < 0 {
+		m.add(path+".Attempts", "is negative; zero means as many as fit in For")
+	}
+	if r.Max > 0 && orDefault(r.Min, defaultRetryMin) > r.Max {
+		m.add(path+".Max", "is %v, below Min, %v", r.Max, orDefault(r.Min, defaultRetryMin))
+	}
+}
+
+func (m *mistakes) condition(path string, p *Pipeline, c Condition) {
+	if isNil(c) {
+		m.add(path, "is nil; say which dependency the action waits for")
+		return
+	}
+	m.shape(path, c)
+	names := make(map[string]*Dependency)
+	for _, d := range uniqueDependencies(c) {
+		if d == nil {
+			continue // shape has said so
+		}
+		dpath := fmt.Sprintf("%s[%q]", path, d.name())
+		m.dependency(dpath, p, d)
+		if names[d.name()] != nil {
+			m.add(dpath+".Name", "is the name of two dependencies of the action; give one another Name")
+		}
+		names[d.name()] = d
+	}
+}
+
+// shape checks the tree of a condition.
+func (m *mistakes) shape(path string, c Condition) {
+	var kind string
+	var cs []Condition
+	switch c := c.(type) {
+	case allOf:
+		kind, cs = "All", c
+		if len(uniqueDependencies(c)) > 1 {
+			m.add(path, "joins several events by All: this version has no joins")
+		}
+	case anyOf:
+		kind, cs = "Any", c
+	default:
+		return
+	}
+	if len(cs) == 0 {
+		m.add(path, "is an empty %s, which never holds", kind)
+	}
+	for i, sub := range cs {
+		subPath := fmt.Sprintf("%s.%s[%d]", path, kind, i)
+		if isNil(sub) {
+			m.add(subPath, "is nil")
+			continue
+		}
+		m.shape(subPath, sub)
+	}
+}
+
+func (m *mistakes) dependency(path string, p *Pipeline, d *Dependency) {
+	m.ask(path+".Filter", d.Filter)
+	switch s := d.EventSource; {
+	case s == nil:
+		m.add(path+".EventSource", "is nil; say where the event comes from")
+	case s.Name == bus.DeadLetterSource:
+		m.name(path+".EventSource: DeadLetters", s.Event)
+	case !slices.Contains(p.EventSources, s):
+		m.add(path+".EventSource", "%s/%s is not among the pipeline's EventSources; list it, with a nil Source if another process runs it", s.Name, s.Event)
+	}
+}
+
+// reads finds what a trigger reads and the condition does not give.
+func (m *mistakes) reads(path string, c Condition, reads []Read) {
+	has := uniqueDependencies(c)
+	for _, r := range reads {
+		rpath := joinPath(path, r.Path)
+		switch {
+		case r.Dependency == nil:
+			m.add(rpath, "reads a nil dependency")
+		case !slices.Contains(has, r.Dependency):
+			m.add(rpath, "reads dependency %q, which is not in the action's When", r.Dependency.name())
+		case !r.Optional && !c.requires(r.Dependency):
+			m.add(rpath, "reads dependency %q, which may be absent under Any; give a default", r.Dependency.name())
+		}
+	}
+}
