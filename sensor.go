@@ -88,11 +88,11 @@ type (
 
 // All holds when each of the conditions does. Over more than one dependency it
 // is a join, which this version refuses in Validate.
-func All(conditions ...Condition) Condition { return allOf(conditions) }
+func All(conditions ...Condition) Condition { return append(allOf{}, conditions...) }
 
 // Any holds when one of the conditions does. An event that satisfies several
 // of them makes one firing.
-func Any(conditions ...Condition) Condition { return anyOf(conditions) }
+func Any(conditions ...Condition) Condition { return append(anyOf{}, conditions...) }
 
 func (a allOf) dependencies(ds []*Dependency) []*Dependency { return dependenciesOf(a, ds) }
 func (a anyOf) dependencies(ds []*Dependency) []*Dependency { return dependenciesOf(a, ds) }
@@ -200,4 +200,3 @@ type Retry struct {
 	// For. One: no retry.
 	Attempts int
 }
-

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,9 +186,9 @@ func TestSleepingRetryFreesItsWorker(t *testing.T) {
 func TestWorkersBoundFirings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		var running int
+		var running atomic.Int32
 		f := newFixture(hearken.Action{Trigger: hearken.TriggerFunc(func(context.Context, hearken.Firing) error {
-			running++
+			running.Add(1)
 			<-release
 			return nil
 		})})
@@ -196,10 +197,10 @@ func TestWorkersBoundFirings(t *testing.T) {
 		for i := range 10 {
 			f.deliver(fmt.Sprint(i))
 		}
-		assert.Equal(t, 3, running)
+		assert.EqualValues(t, 3, running.Load())
 		close(release)
 		synctest.Wait()
-		assert.Equal(t, 10, running)
+		assert.EqualValues(t, 10, running.Load())
 		assert.NoError(t, f.end())
 	})
 }
