@@ -1,0 +1,6 @@
+package httptrigger
+
+var (
+	RetryAfter = retryAfter
+	Escape     = escape
+)
