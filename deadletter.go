@@ -150,7 +150,7 @@ func redriven(e Event) (bus.Topic, Event, error) {
 	if e.Context == nil {
 		return bus.Topic{}, e, errors.New("redrive: the event has no context")
 	}
-	text := func(name string) string { s, _ := e.Extensions()[name].(string); return s }
+	text := func(name string) string { return extension(e, name) }
 	topic := bus.Topic{EventSource: text(extSource), Event: text(extEvent)}
 	id := text(extID)
 	switch {

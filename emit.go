@@ -124,6 +124,16 @@ func withExtensions(e Event, set func(*event.EventContextV1)) Event {
 	return e
 }
 
+// extension returns a text extension of e, or "".
+func extension(e Event, name string) string {
+	if c, ok := e.Context.(*event.EventContextV1); ok {
+		text, _ := c.Extensions[name].(string) // e.Extensions would copy them all
+		return text
+	}
+	text, _ := e.Extensions()[name].(string)
+	return text
+}
+
 // gate lets emits in while the pipeline runs, and waits for those within. The
 // zero value is shut.
 type gate struct {

@@ -47,12 +47,11 @@ func (w *worker) match(t *task) {
 // notForUs reports whether an event is one that this sensor never acts on: a
 // dead letter of a dead letter, or an event published back for another sensor.
 func notForUs(sensor string, d *bus.Delivery) bool {
-	x := d.Event.Extensions()
 	if d.Topic.IsDeadLetters() {
-		return x[extSource] == bus.DeadLetterSource
+		return extension(d.Event, extSource) == bus.DeadLetterSource
 	}
-	target, ok := x[extSensor]
-	return ok && target != sensor
+	target := extension(d.Event, extSensor)
+	return target != "" && target != sensor
 }
 
 // judge asks each dependency of a topic once.
@@ -76,7 +75,7 @@ func (d *dependencyPlan) judge(ctx context.Context, e Event) (v verdict) {
 			v.err = fmt.Errorf("dependency %q: %w", d.name(), newPanicError("transform, filter or key", p))
 		}
 	}()
-	if d.letters != "" && d.letters != "*" && e.Extensions()[extSensor] != d.letters {
+	if d.letters != "" && d.letters != "*" && extension(e, extSensor) != d.letters {
 		return v
 	}
 	v.event, v.matches = e, true
@@ -106,12 +105,14 @@ func (v verdict) failed(d *dependencyPlan, what string) verdict {
 // begin makes a task for each action that has something to do, and does the
 // first.
 func (w *worker) begin(t *task, r *route) {
-	target, targeted := t.Event.Extensions()[extAction]
-	targeted = targeted && !t.Topic.IsDeadLetters()
+	target := "" // the one action that an event published back is for
+	if !t.Topic.IsDeadLetters() {
+		target = extension(t.Event, extAction)
+	}
 	var others []*task
 	found := false
 	for _, a := range r.actions {
-		if targeted && target != a.name {
+		if target != "" && target != a.name {
 			continue
 		}
 		events, err := w.events(a, t.Topic)
@@ -127,7 +128,7 @@ func (w *worker) begin(t *task, r *route) {
 		mine.prepare(w.sensorPlan, a, events, err)
 	}
 	if !found {
-		if targeted && w.action(target) == nil {
+		if target != "" && w.action(target) == nil {
 			w.bury(t, fmt.Errorf("published back for action %q, which the sensor no longer has", target))
 			return
 		}
@@ -184,7 +185,7 @@ func (w *worker) events(a *actionPlan, topic bus.Topic) (map[string]Event, error
 	return events, errors.Join(errs...)
 }
 
-func (s *sensorPlan) action(name any) *actionPlan {
+func (s *sensorPlan) action(name string) *actionPlan {
 	for _, a := range s.actions {
 		if a.name == name {
 			return a

@@ -232,9 +232,9 @@ func TestAttemptTimeout(t *testing.T) {
 					assert.ErrorIs(t, <-f.done, hearken.ErrDrain)
 					return
 				}
-				time.Sleep(tt.want - 1)
+				time.Sleep(tt.want - time.Nanosecond)
 				assert.NoError(t, trigger.ctx.Err())
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				assert.ErrorIs(t, trigger.ctx.Err(), context.DeadlineExceeded)
 				assert.Len(t, f.bus.publications(), 1)

@@ -11,13 +11,18 @@ import (
 //     Action.Timeout is zero, for a trigger that waits or calls what runs for
 //     minutes (zero: one minute; negative: no bound);
 //   - Validator, and Reader, to be asked before anything runs.
+//
+// A trigger has no end of its own: what it holds beyond Fire, such as idle
+// connections, it bounds by time.
 type Trigger interface {
 	// Fire acts, judges the outcome, and returns nil when it is good. It is
 	// called concurrently. ctx ends with the attempt's timeout, and on shutdown
 	// when the pipeline's Drain is over.
 	//
 	// An error is retried as the action's Retry says: RetryAfter asks for a
-	// certain wait, Permanent for none. At-least-once delivery means that one
+	// certain wait, Permanent for none. A target that cannot be reached is worth
+	// another attempt, and an attempt that was cut short returns ctx's error:
+	// neither is Permanent. At-least-once delivery means that one
 	// firing may be fired again, with the same ID, even after it succeeded:
 	// hand f.ID on as the idempotency key of the protocol.
 	Fire(ctx context.Context, f Firing) error

@@ -31,10 +31,13 @@ func IdentityOf(t Topic, e event.Event) Identity {
 
 // Redrive returns how often e was published back from the dead letters.
 func Redrive(e event.Event) int {
-	if e.Context == nil {
-		return 0
+	var x map[string]any
+	if c, ok := e.Context.(*event.EventContextV1); ok {
+		x = c.Extensions // e.Extensions would copy them
+	} else if e.Context != nil {
+		x = e.Extensions()
 	}
-	switch n := e.Extensions()[RedriveExtension].(type) {
+	switch n := x[RedriveExtension].(type) {
 	case int32:
 		return int(n)
 	case string:
