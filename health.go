@@ -155,6 +155,16 @@ type actionStats struct {
 	retried      atomic.Uint64
 	deadLettered atomic.Uint64
 	last         moment
+	warned       atomic.Int64 // nanoseconds
+}
+
+// warnEvery is how often an action that fails says so above level debug: an
+// outage of what it calls fails thousands of firings alike.
+const warnEvery = 10 * time.Second
+
+func (s *actionStats) warn() bool {
+	now, last := time.Now().UnixNano(), s.warned.Load()
+	return now-last >= int64(warnEvery) && s.warned.CompareAndSwap(last, now)
 }
 
 func (s *actionStats) succeeded() {

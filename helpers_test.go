@@ -128,3 +128,8 @@ func (a always) Fire(context.Context, hearken.Firing) error { return a.err }
 var errBroken = errors.New("broken")
 
 func extensions(e hearken.Event) map[string]any { return e.Extensions() }
+
+// panicking is a trigger that panics with an error.
+type panicking struct{}
+
+func (panicking) Fire(context.Context, hearken.Firing) error { panic(errBroken) }

@@ -325,7 +325,7 @@ func (s *sensorRun) failed(t *task, err error) {
 	a.stats.failed(err)
 	pause := max(backoff.Jitter(n, a.retry.Min, a.retry.Max), retryAfter(err))
 	level := slog.LevelDebug
-	if n == 1 {
+	if a.stats.warn() {
 		level = slog.LevelWarn
 	}
 	if t.began.IsZero() {

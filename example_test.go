@@ -1,0 +1,106 @@
+package hearken_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus/memory"
+)
+
+// A pipeline of an event source without a Source: the application emits.
+func Example() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	orders := &hearken.EventSource{Name: "shop", Event: "order"}
+	order := &hearken.Dependency{EventSource: orders}
+	p := &hearken.Pipeline{
+		Name:         "example",
+		Bus:          &memory.Bus{},
+		EventSources: []*hearken.EventSource{orders},
+		Sensors: []hearken.Sensor{{Name: "ship", Actions: []hearken.Action{{
+			When: order,
+			Trigger: hearken.TriggerFunc(func(_ context.Context, f hearken.Firing) error {
+				e, err := f.Event(order)
+				fmt.Printf("%s ships %s\n", f.Sensor, e.Data())
+				cancel()
+				return err
+			}),
+		}}}},
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+
+	e, err := hearken.NewEvent("order", "17", map[string]int{"number": 17})
+	for err == nil {
+		if err = p.Emit(ctx, orders, e); !errors.Is(err, hearken.ErrNotRunning) {
+			break
+		}
+		err = nil // not yet
+	}
+	fmt.Println(err, <-done)
+	// Unordered output:
+	// ship ships {"number":17}
+	// <nil> <nil>
+}
+
+func ExampleSourceFunc() {
+	orders := hearken.SourceFunc(func(ctx context.Context, out hearken.Output) error {
+		e, err := hearken.NewEvent("order", "17", map[string]int{"number": 17})
+		if err != nil {
+			return hearken.Permanent(err)
+		}
+		return out.Emit(ctx, e)
+	})
+	err := orders.Run(context.Background(), hearken.Output{Emit: func(_ context.Context, e hearken.Event) error {
+		fmt.Println(e.Type(), e.ID(), string(e.Data()))
+		return nil
+	}})
+	fmt.Println(err)
+	// Output:
+	// order 17 {"number":17}
+	// <nil>
+}
+
+func ExampleAny() {
+	created := &hearken.Dependency{EventSource: &hearken.EventSource{Name: "shop", Event: "created"}}
+	changed := &hearken.Dependency{EventSource: &hearken.EventSource{Name: "shop", Event: "changed"}}
+	index := hearken.Action{Name: "index", When: hearken.Any(created, changed)}
+
+	f := hearken.Firing{ID: "1", Action: index.Name, Events: map[string]hearken.Event{"created": {}}}
+	_, err := f.Event(changed)
+	fmt.Println(err)
+	// Output: firing 1 has no event of dependency "changed"
+}
+
+func ExampleDataKey() {
+	e, err := hearken.NewEvent("push", "1", map[string]string{"commit": "f00"})
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(hearken.DataKey("commit")(e))
+	fmt.Println(hearken.DataKey("branch")(e))
+	// Output:
+	// f00 <nil>
+	//  no key at "branch" of the data
+}
+
+func ExamplePermanent() {
+	err := hearken.Permanent(errors.New("no such queue"))
+	fmt.Println(err, hearken.IsPermanent(fmt.Errorf("submit: %w", err)))
+	// Output: no such queue true
+}
+
+func ExampleTriggerFunc() {
+	greet := hearken.TriggerFunc(func(_ context.Context, f hearken.Firing) error {
+		fmt.Println("firing", f.ID, "of", f.Action)
+		return nil
+	})
+	fmt.Println(greet.Fire(context.Background(), hearken.Firing{ID: "1", Action: "greet"}))
+	// Output:
+	// firing 1 of greet
+	// <nil>
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The test binary is the quickstart too, so that a test can kill it.
+func TestMain(m *testing.M) {
+	if os.Getenv("QUICKSTART") != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// process is a running quickstart.
+type process struct {
+	*exec.Cmd
+	url   string
+	lines *bufio.Scanner // of its stdout
+}
+
+func start(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", addr, "-data", dir}, args...)...)
+	cmd.Env = append(os.Environ(), "QUICKSTART=1")
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	p := &process{cmd, "http://" + addr + "/webhook", bufio.NewScanner(out)}
+	require.Eventually(t, func() bool {
+		res, err := http.Post(p.url, "application/json", strings.NewReader(`{"message":"is anybody there?"}`))
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	}, 30*time.Second, 20*time.Millisecond, "the webhook is not ready")
+	return p
+}
+
+// end stops the process as Ctrl-C does.
+func (p *process) end(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.Process.Signal(os.Interrupt))
+	assert.NoError(t, p.Wait(), "it ends cleanly")
+}
+
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.Process.Kill())
+	assert.Error(t, p.Wait())
+}
+
+// post returns the answer to a body sent as curl -d sends it.
+func (p *process) post(body string) (int, string, error) {
+	res, err := http.Post(p.url, "application/x-www-form-urlencoded", strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(text), err
+}
+
+func TestAnswers(t *testing.T) {
+	p := start(t, t.TempDir())
+	for _, tt := range []struct {
+		body   string
+		status int
+		text   string
+	}{
+		{`{"message":"bye"}`, 200, "success"},
+		{`{"message":"hello"}`, 200, "success"},
+		{`not json`, 400, "neither JSON nor a form"},
+		{strings.Repeat("a", 2<<20), 413, "larger than 1048576 bytes"},
+	} {
+		status, text, err := p.post(tt.body)
+		require.NoError(t, err)
+		assert.Equal(t, tt.status, status)
+		assert.Contains(t, text, tt.text)
+	}
+	res, err := http.Get(p.url)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	assert.Equal(t, http.StatusMethodNotAllowed, res.StatusCode)
+
+	require.True(t, p.lines.Scan())
+	var line map[string]string
+	require.NoError(t, json.Unmarshal(p.lines.Bytes(), &line))
+	assert.Equal(t, "hello", line["message"])
+	assert.Equal(t, "greet", line["sensor"])
+	assert.Len(t, line["firing"], 32)
+	require.NoError(t, p.Process.Signal(os.Interrupt))
+	assert.False(t, p.lines.Scan(), "one firing and no more")
+	assert.NoError(t, p.Wait())
+}
+
+// sink counts what is posted to it, by message and by idempotency key.
+type sink struct {
+	mu   sync.Mutex
+	up   bool
+	keys map[string]int
+}
+
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || !s.up || string(body) != `{"message":"hello"}` {
+		http.Error(w, "down", http.StatusServiceUnavailable)
+		return
+	}
+	s.keys[r.Header.Get("Idempotency-Key")]++
+}
+
+func (s *sink) set(up bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.up = up
+}
+
+func (s *sink) arrived() (events, requests int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.keys {
+		requests += n
+	}
+	return len(s.keys), requests
+}
+
+// sendAll posts n greetings from 16 connections and returns how many were accepted.
+func sendAll(p *process, n int) int {
+	var accepted int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range n / 16 {
+				status, _, err := p.post(`{"message":"hello"}`)
+				mu.Lock()
+				if err == nil && status == http.StatusOK {
+					accepted++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return accepted
+}
+
+func TestNothingIsLostWhenKilledWhileTheSinkIsDown(t *testing.T) {
+	s := &sink{keys: map[string]int{}}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	dir := t.TempDir()
+
+	p := start(t, dir, "-to", server.URL)
+	accepted := sendAll(p, 1008)
+	require.Equal(t, 1008, accepted)
+	p.kill(t)
+
+	s.set(true)
+	p = start(t, dir, "-to", server.URL)
+	require.Eventually(t, func() bool { n, _ := s.arrived(); return n == accepted }, time.Minute, 20*time.Millisecond, "lost")
+	p.end(t)
+	events, requests := s.arrived()
+	t.Logf("accepted %d, arrived %d, duplicates %d", accepted, events, requests-events)
+}
+
+func TestNothingIsLostWhenKilledWhilePosting(t *testing.T) {
+	s := &sink{keys: map[string]int{}, up: true}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	dir := t.TempDir()
+
+	p := start(t, dir, "-to", server.URL)
+	time.AfterFunc(300*time.Millisecond, func() { _ = p.Process.Kill() })
+	accepted := sendAll(p, 16*10_000)
+	assert.Error(t, p.Wait())
+
+	p = start(t, dir, "-to", server.URL)
+	require.Eventually(t, func() bool { n, _ := s.arrived(); return n >= accepted }, time.Minute, 20*time.Millisecond, "lost")
+	p.end(t)
+	events, requests := s.arrived()
+	// An event may have been stored whose answer was lost with the process.
+	assert.LessOrEqual(t, events, accepted+16)
+	t.Logf("accepted %d, arrived %d, duplicates %d", accepted, events, requests-events)
+}
