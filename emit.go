@@ -24,19 +24,20 @@ func (r *runner) publish(ctx context.Context, s *sourcePlan, e Event) error {
 		return ErrNotRunning
 	}
 	defer r.emits.leave()
-	e, err := s.stamped(e)
+	now := time.Now()
+	e, err := s.stamped(e, now)
 	if err != nil {
 		err = Permanent(fmt.Errorf("event for %s: %w", s.topic, err))
 	} else if err = r.bus.Publish(ctx, s.topic, e); errors.Is(err, bus.ErrRejected) {
 		err = Permanent(err)
 	}
-	s.stats.emitted(err)
+	s.stats.emitted(err, now)
 	return err
 }
 
 // stamped returns e with what it left empty, checked. It copies the context
 // rather than change it, and only once.
-func (s *sourcePlan) stamped(e Event) (Event, error) {
+func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
 	if e.Context == nil {
 		return e, errors.New("has no context; make it with NewEvent or event.New")
 	}
@@ -57,9 +58,10 @@ func (s *sourcePlan) stamped(e Event) (Event, error) {
 		return e, fmt.Errorf("data is not the %s that datacontenttype says", *c.DataContentType)
 	}
 	noSource := c.Source.URL == (types.URIRef{}).URL
+	var stamp *stampedContext
 	if c.ID == "" || noSource || c.Subject == nil || c.Time == nil {
-		stamp := *c
-		c = &stamp
+		stamp = &stampedContext{EventContextV1: *c}
+		c = &stamp.EventContextV1
 	}
 	if c.ID == "" {
 		c.ID = randomID()
@@ -71,10 +73,18 @@ func (s *sourcePlan) stamped(e Event) (Event, error) {
 		c.Subject = &s.Event
 	}
 	if c.Time == nil {
-		c.Time = &types.Timestamp{Time: time.Now().UTC()}
+		stamp.time.Time = now.UTC()
+		c.Time = &stamp.time
 	}
 	e.Context = c
 	return e, nil
+}
+
+// stampedContext is the context of an event that brought not all of it, and the
+// time that it points to, in one allocation.
+type stampedContext struct {
+	event.EventContextV1
+	time types.Timestamp
 }
 
 // reserved begins the names of the extensions that the engine sets and obeys.

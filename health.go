@@ -62,11 +62,11 @@ type DependencyHealth struct {
 // ActionHealth is the health of an action.
 type ActionHealth struct {
 	Name         string
-	Fired        uint64 // firings that succeeded
-	Failed       uint64 // attempts that failed
-	Retried      uint64 // attempts put off for another
-	DeadLettered uint64 // events given up
-	LastFired    time.Time
+	Fired        uint64    // firings that succeeded
+	Failed       uint64    // attempts that failed
+	Retried      uint64    // attempts put off for another
+	DeadLettered uint64    // events given up
+	LastFired    time.Time // when the last attempt that succeeded began
 	LastError    *LastError
 }
 
@@ -79,7 +79,7 @@ type LastError struct {
 // moment is a time that is set and read concurrently.
 type moment struct{ nanos atomic.Int64 }
 
-func (m *moment) now() { m.nanos.Store(time.Now().UnixNano()) }
+func (m *moment) set(t time.Time) { m.nanos.Store(t.UnixNano()) }
 
 func (m *moment) time() time.Time {
 	if n := m.nanos.Load(); n != 0 {
@@ -102,14 +102,14 @@ type sourceStats struct {
 	last     moment
 }
 
-func (s *sourceStats) emitted(err error) {
+func (s *sourceStats) emitted(err error, now time.Time) {
 	if err != nil {
 		s.refused.Add(1)
 		s.failed(err)
 		return
 	}
 	s.stored.Add(1)
-	s.last.now()
+	s.last.set(now)
 }
 
 type sensorStats struct {
@@ -124,19 +124,14 @@ type sensorStats struct {
 	last         moment
 }
 
-func (s *sensorStats) seen() {
-	s.received.Add(1)
-	s.last.now()
-}
-
 type dependencyStats struct {
 	trouble
 	matched, filtered, errors atomic.Uint64
 	last                      moment
 }
 
-func (s *dependencyStats) judged(v *verdict) {
-	s.last.now()
+func (s *dependencyStats) judged(v *verdict, now time.Time) {
+	s.last.set(now)
 	switch {
 	case v.err != nil:
 		s.errors.Add(1)
@@ -167,9 +162,9 @@ func (s *actionStats) warn() bool {
 	return now-last >= int64(warnEvery) && s.warned.CompareAndSwap(last, now)
 }
 
-func (s *actionStats) succeeded() {
+func (s *actionStats) succeeded(began time.Time) {
 	s.fired.Add(1)
-	s.last.now()
+	s.last.set(began)
 }
 
 func (s *actionStats) failed(err error) {

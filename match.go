@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/internal/backoff"
@@ -23,7 +24,7 @@ type verdict struct {
 
 // match finds the actions that a delivery concerns, does the first and leaves
 // the others to the workers.
-func (w *worker) match(t *task) {
+func (w *worker) match(t *task, now time.Time) {
 	d := &t.Delivery
 	r := w.routes[d.Topic]
 	switch {
@@ -39,8 +40,8 @@ func (w *worker) match(t *task) {
 	case notForUs(w.name, d):
 		w.end(t, true)
 	default:
-		w.judge(r, d)
-		w.begin(t, r)
+		w.judge(r, d, now)
+		w.begin(t, r, now)
 	}
 }
 
@@ -55,12 +56,12 @@ func notForUs(sensor string, d *bus.Delivery) bool {
 }
 
 // judge asks each dependency of a topic once.
-func (w *worker) judge(r *route, d *bus.Delivery) {
+func (w *worker) judge(r *route, d *bus.Delivery, now time.Time) {
 	w.verdicts = append(w.verdicts[:0], make([]verdict, len(r.deps))...)
 	for i, dep := range r.deps {
 		v := &w.verdicts[i]
 		*v = dep.judge(w.run.work, d.Event)
-		dep.stats.judged(v)
+		dep.stats.judged(v, now)
 		if v.err == nil && !v.matches {
 			w.explain(dep, d.Event)
 		}
@@ -104,7 +105,7 @@ func (v verdict) failed(d *dependencyPlan, what string) verdict {
 
 // begin makes a task for each action that has something to do, and does the
 // first.
-func (w *worker) begin(t *task, r *route) {
+func (w *worker) begin(t *task, r *route, now time.Time) {
 	target := "" // the one action that an event published back is for
 	if !t.Topic.IsDeadLetters() {
 		target = extension(t.Event, extAction)
@@ -141,16 +142,16 @@ func (w *worker) begin(t *task, r *route) {
 			w.end(other, false)
 		}
 	}
-	w.proceed(t)
+	w.proceed(t, now)
 }
 
 // proceed does what prepare has found.
-func (w *worker) proceed(t *task) {
+func (w *worker) proceed(t *task, now time.Time) {
 	if t.letter != nil {
 		w.publishLetter(t)
 		return
 	}
-	w.attempt(t)
+	w.attempt(t, now)
 }
 
 // prepare makes t the task of an action: a firing, or the dead letter of an

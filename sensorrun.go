@@ -48,7 +48,7 @@ type task struct {
 	*held
 	action *actionPlan
 	firing Firing
-	began  time.Time       // of the first attempt
+	began  time.Time       // of the first attempt; zero: not yet
 	ctx    attempt.Context // of the first attempt
 	letter *deadLetter     // not nil: it failed for good
 }
@@ -138,7 +138,7 @@ func (s *sensorRun) accept(d bus.Delivery) {
 		s.stats.repeated.Add(1)
 		return
 	}
-	s.stats.seen()
+	s.stats.received.Add(1)
 	if !s.queue.Push(&h.first) {
 		s.end(&h.first, false)
 	}
@@ -266,27 +266,28 @@ func (w *worker) exited() {
 
 func (w *worker) do(t *task) {
 	w.current = t
+	now := time.Now() // asked for once: it is a good part of what a delivery costs
 	switch {
 	case t.letter != nil:
 		w.publishLetter(t)
 	case t.action == nil:
-		w.match(t)
+		w.stats.last.set(now)
+		w.match(t, now)
 	default:
-		w.attempt(t)
+		w.attempt(t, now)
 	}
 }
 
 // attempt fires once, and says what follows.
-func (w *worker) attempt(t *task) {
-	w.current = t
+func (w *worker) attempt(t *task, now time.Time) {
 	ctx := &t.ctx
 	if t.firing.Attempt++; t.firing.Attempt > 1 {
 		ctx = new(attempt.Context) // somebody may have kept the first
 	}
-	limited, err := w.fire(ctx, t)
+	limited, err := w.fire(ctx, t, now)
 	switch {
 	case err == nil:
-		t.action.stats.succeeded()
+		t.action.stats.succeeded(now)
 		w.end(t, true)
 	case limited && w.run.intake.Err() != nil:
 		w.end(t, false) // had not begun
@@ -299,7 +300,7 @@ func (w *worker) attempt(t *task) {
 
 // fire waits for the rate limit, which it says in limited if it was denied, and
 // calls the trigger. A panic is an error of this firing only.
-func (w *worker) fire(ctx *attempt.Context, t *task) (limited bool, err error) {
+func (w *worker) fire(ctx *attempt.Context, t *task, now time.Time) (limited bool, err error) {
 	a := t.action
 	defer func() {
 		if v := recover(); v != nil {
@@ -310,11 +311,16 @@ func (w *worker) fire(ctx *attempt.Context, t *task) (limited bool, err error) {
 		if err := a.RateLimit.Wait(w.run.intake); err != nil {
 			return true, fmt.Errorf("rate limit: %w", err)
 		}
+		now = time.Now()
 	}
 	if t.began.IsZero() {
-		t.began = time.Now()
+		t.began = now
 	}
-	ctx.Start(w.run.work, a.timeout)
+	if a.timeout > 0 {
+		ctx.Start(w.run.work, now.Add(a.timeout))
+	} else {
+		ctx.Start(w.run.work, time.Time{})
+	}
 	defer ctx.End()
 	return false, a.Trigger.Fire(ctx, t.firing)
 }

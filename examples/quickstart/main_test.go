@@ -208,3 +208,23 @@ func TestNothingIsLostWhenKilledWhilePosting(t *testing.T) {
 	assert.LessOrEqual(t, events, accepted+16)
 	t.Logf("accepted %d, arrived %d, duplicates %d", accepted, events, requests-events)
 }
+
+// The README shows this program's code: each line of its Go block stands in
+// main.go, in that order.
+func TestREADMEShowsThisCode(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	code, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(readme), "```go\n")
+	require.True(t, found)
+	block, _, _ = strings.Cut(block, "```")
+	rest := string(code)
+	for line := range strings.Lines(block) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		_, rest, found = strings.Cut(rest, line)
+		assert.True(t, found, "not in main.go, or not in this order: %s", line)
+	}
+}

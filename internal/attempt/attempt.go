@@ -22,13 +22,9 @@ type Context struct {
 	ended  bool
 }
 
-// Start makes c a child of parent that ends after timeout; zero or less means
-// never.
-func (c *Context) Start(parent context.Context, timeout time.Duration) {
-	c.parent = parent
-	if timeout > 0 {
-		c.deadline = time.Now().Add(timeout)
-	}
+// Start makes c a child of parent that ends at the deadline; zero means never.
+func (c *Context) Start(parent context.Context, deadline time.Time) {
+	c.parent, c.deadline = parent, deadline
 }
 
 // End cancels c and frees its timer.

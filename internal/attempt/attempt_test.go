@@ -14,7 +14,11 @@ type key struct{}
 
 func start(parent context.Context, d time.Duration) *attempt.Context {
 	c := new(attempt.Context)
-	c.Start(parent, d)
+	var deadline time.Time
+	if d > 0 {
+		deadline = time.Now().Add(d)
+	}
+	c.Start(parent, deadline)
 	return c
 }
 
