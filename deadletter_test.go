@@ -67,6 +67,11 @@ func TestWhatIsDeadLetteredUnfired(t *testing.T) {
 	}{
 		{"a filter's error", hearken.Dependency{Filter: filterFunc(func(hearken.Event) (bool, error) { return false, errBroken })}, nil, `filter of dependency "created": broken`, "s"},
 		{"a transform's error", hearken.Dependency{Transform: func(_ context.Context, e hearken.Event) (hearken.Event, error) { return e, errBroken }}, nil, `transform of dependency "created": broken`, "s"},
+		{"a transform that breaks the data", hearken.Dependency{Transform: func(_ context.Context, e hearken.Event) (hearken.Event, error) {
+			e.DataEncoded = []byte("{")
+			return e, nil
+		}}, nil, `transform of dependency "created": data is not the application/json`, "s"},
+		{"a transform to nothing", hearken.Dependency{Transform: func(context.Context, hearken.Event) (hearken.Event, error) { return hearken.Event{}, nil }}, nil, "has no context", "s"},
 		{"no key", hearken.Dependency{Key: hearken.DataKey("order.number")}, nil, `no key at "order.number"`, "s"},
 		{"a key that is no scalar", hearken.Dependency{Key: hearken.DataKey("@this")}, nil, `is no scalar`, "s"},
 		{"a poison", hearken.Dependency{}, func(d *bus.Delivery) { d.Attempt = 21 }, "delivered 21 times", ""},

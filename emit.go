@@ -39,7 +39,7 @@ func (r *runner) publish(ctx context.Context, s *sourcePlan, e Event) error {
 // rather than change it, and only once.
 func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
 	if e.Context == nil {
-		return e, errors.New("has no context; make it with NewEvent or event.New")
+		return e, errNoContext
 	}
 	for attribute, err := range e.FieldErrors {
 		return e, fmt.Errorf("%s: %w", attribute, err)
@@ -54,8 +54,8 @@ func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
 	if err := checkExtensions(c.Extensions); err != nil {
 		return e, err
 	}
-	if isJSON(c.DataContentType) && len(e.DataEncoded) > 0 && !gjson.ValidBytes(e.DataEncoded) {
-		return e, fmt.Errorf("data is not the %s that datacontenttype says", *c.DataContentType)
+	if err := checkData(e); err != nil {
+		return e, err
 	}
 	noSource := c.Source.URL == (types.URIRef{}).URL
 	var stamp *stampedContext
@@ -105,14 +105,22 @@ func checkExtensions(x map[string]any) error {
 	return nil
 }
 
-func isJSON(contentType *string) bool {
-	if contentType == nil {
-		return false
+var errNoContext = errors.New("has no context; make it with NewEvent or event.New")
+
+// checkData finds data that is not the JSON that the event says it is.
+func checkData(e Event) error {
+	contentType := e.Context.GetDataContentType()
+	if !isJSON(contentType) || len(e.DataEncoded) == 0 || gjson.ValidBytes(e.DataEncoded) {
+		return nil
 	}
-	if *contentType == event.ApplicationJSON {
+	return fmt.Errorf("data is not the %s that datacontenttype says", contentType)
+}
+
+func isJSON(contentType string) bool {
+	if contentType == event.ApplicationJSON {
 		return true
 	}
-	media, _, err := mime.ParseMediaType(*contentType)
+	media, _, err := mime.ParseMediaType(contentType)
 	return err == nil && (media == event.ApplicationJSON || media == event.TextJSON || strings.HasSuffix(media, "+json"))
 }
 

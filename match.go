@@ -81,7 +81,7 @@ func (d *dependencyPlan) judge(ctx context.Context, e Event) (v verdict) {
 	}
 	v.event, v.matches = e, true
 	if d.Transform != nil {
-		if v.event, v.err = d.Transform(ctx, e); v.err != nil {
+		if v.event, v.err = d.transform(ctx, e); v.err != nil {
 			return v.failed(d, "transform")
 		}
 	}
@@ -96,6 +96,19 @@ func (d *dependencyPlan) judge(ctx context.Context, e Event) (v verdict) {
 		}
 	}
 	return v
+}
+
+// transform calls Transform and checks what it returns as an emit is checked:
+// filters and payloads trust that data called JSON is JSON.
+func (d *dependencyPlan) transform(ctx context.Context, e Event) (Event, error) {
+	e, err := d.Transform(ctx, e)
+	if err == nil && e.Context == nil {
+		err = errNoContext
+	}
+	if err == nil {
+		err = checkData(e)
+	}
+	return e, err
 }
 
 func (v verdict) failed(d *dependencyPlan, what string) verdict {
