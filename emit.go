@@ -223,6 +223,9 @@ func (d detached) AfterFunc(f func()) (stop func() bool) {
 
 // detach keeps of ctx its values and its deadline.
 func (r *runner) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx == r.intake { // as Source.Run got it: its values are the work's
+		return r.work, func() {}
+	}
 	d := detached{Context: r.work, values: ctx}
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(d, deadline)

@@ -1,0 +1,394 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/hearken-go/hearken/bus"
+	"github.com/hearken-go/hearken/bus/natsbus"
+	"github.com/hearken-go/hearken/bus/natsbus/embedded"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What package natsbus does beyond the contract, against a server.
+
+// newBus returns a bus on a server in memory, and another connection to it.
+func newBus(t testing.TB, c natsbus.Config) (*embedded.Bus, *nats.Conn) {
+	b, err := embedded.OpenWith(t.Context(), embedded.Config{}, c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close(context.Background())) })
+	nc, err := b.Server.Connect()
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	return b, nc
+}
+
+func jetStream(t testing.TB, nc *nats.Conn) jetstream.JetStream {
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	return js
+}
+
+// A dead member's deliveries come back within five seconds at the defaults.
+func TestDeadMemberWithDefaults(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	other, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage})
+	require.NoError(t, err)
+	dying := subscribe(t, other, "group", created)
+	require.NoError(t, b.Publish(t.Context(), created, benchEvent(1)))
+	held := receive(t, dying)
+	nc.Close()
+	_, err = dying.Receive(t.Context())
+	require.ErrorIs(t, err, bus.ErrClosed, "the connection is closed for good")
+	died := time.Now()
+	again := receive(t, subscribe(t, b, "group", created))
+	assert.Equal(t, held.Pos, again.Pos)
+	assert.Less(t, time.Since(died), 5*time.Second)
+	require.NoError(t, again.Ack(t.Context()))
+	require.NoError(t, other.Close(t.Context()))
+}
+
+func TestStreamsAreUpdatedOrRefused(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	_, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.FileStorage})
+	var mismatch *natsbus.MismatchError
+	require.ErrorAs(t, err, &mismatch)
+	assert.Equal(t, "hearken", mismatch.Stream)
+	assert.Equal(t, "Storage", mismatch.Field)
+
+	other, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage, MaxEvents: 1})
+	require.NoError(t, err)
+	subscribe(t, b, "group", created)
+	require.NoError(t, b.Publish(t.Context(), created, benchEvent(1)))
+	require.ErrorIs(t, b.Publish(t.Context(), created, benchEvent(2)), bus.ErrFull)
+	require.NoError(t, other.Close(t.Context()))
+
+	_, err = natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage, Replicas: 3})
+	require.ErrorAs(t, err, &mismatch)
+	assert.Equal(t, "Replicas", mismatch.Field)
+	require.Error(t, mismatch.Unwrap())
+}
+
+// What others publish in structured mode is an event; what is none is delivered
+// raw, with the same identity each time.
+func TestEventsOfOthers(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	js := jetStream(t, nc)
+	s := subscribe(t, b, "group", created)
+	structured := []byte(`{"specversion":"1.0","id":"7","source":"elsewhere","type":"t","data":{"a":1}}`)
+	_, err := js.PublishMsg(t.Context(), &nats.Msg{
+		Subject: "hearken.events.orders.created", Data: structured, Header: nats.Header{"Content-Type": {event.ApplicationCloudEventsJSON}},
+	})
+	require.NoError(t, err)
+	_, err = js.Publish(t.Context(), "hearken.events.orders.created", []byte("no event"))
+	require.NoError(t, err)
+
+	d := receive(t, s)
+	require.NoError(t, d.Err)
+	assert.Equal(t, "7", d.Event.ID())
+	assert.JSONEq(t, `{"a":1}`, string(d.Event.Data()))
+
+	d = receive(t, s)
+	require.Error(t, d.Err)
+	assert.Equal(t, bus.UndecodableType, d.Event.Type())
+	assert.Equal(t, "no event", string(d.Event.Data()))
+	require.NoError(t, d.Event.Validate())
+	require.NoError(t, d.Retry(t.Context(), 0))
+	assert.Equal(t, d.Event.ID(), receive(t, s).Event.ID())
+}
+
+// A group of more topics than a server filters quickly takes its source's
+// events, and does not show those it did not ask for.
+func TestManyTopics(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	var topics []bus.Topic
+	for i := range 300 {
+		topics = append(topics, bus.Topic{EventSource: "orders", Event: fmt.Sprint("kind", i)})
+	}
+	s := subscribe(t, b, "group", topics...)
+	c, err := firstConsumer(t, jetStream(t, nc))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"hearken.events.orders.*"}, c.Config.FilterSubjects)
+
+	require.NoError(t, b.Publish(t.Context(), created, benchEvent(1)))
+	require.NoError(t, b.Publish(t.Context(), topics[299], benchEvent(2)))
+	d := receive(t, s)
+	assert.Equal(t, topics[299], d.Topic)
+	require.NoError(t, d.Ack(t.Context()))
+	requireBacklog(t, b, 0)
+
+	// One that another member adds is delivered to this one too.
+	subscribe(t, b, "group", created).Close(t.Context())
+	require.NoError(t, b.Publish(t.Context(), created, benchEvent(3)))
+	assert.Equal(t, created, receive(t, s).Topic)
+}
+
+func requireBacklog(t *testing.T, b bus.Groups, want int) {
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		groups, err := b.Groups(t.Context())
+		require.NoError(c, err)
+		require.Len(c, groups, 1)
+		assert.Equal(c, want, groups[0].Backlog)
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func firstConsumer(t *testing.T, js jetstream.JetStream) (*jetstream.ConsumerInfo, error) {
+	st, err := js.Stream(t.Context(), "hearken")
+	if err != nil {
+		return nil, err
+	}
+	list := st.ListConsumers(t.Context())
+	var first *jetstream.ConsumerInfo
+	for info := range list.Info() {
+		first = info
+	}
+	return first, list.Err()
+}
+
+// Members that add topics at the same time lose none of them.
+func TestMembersWidenAtOnce(t *testing.T) {
+	const members = 12
+	b, nc := newBus(t, natsbus.Config{})
+	subscribe(t, b, "group", created)
+	var wg sync.WaitGroup
+	for i := range members {
+		wg.Go(func() {
+			s, err := b.Subscribe(t.Context(), bus.Group{
+				Name: "group", Topics: []bus.Topic{{EventSource: "orders", Event: fmt.Sprint("kind", i)}}, InFlight: 1,
+			})
+			if assert.NoError(t, err) {
+				t.Cleanup(func() { _ = s.Close(context.Background()) }) // with the bus
+			}
+		})
+	}
+	wg.Wait()
+	c, err := firstConsumer(t, jetStream(t, nc))
+	require.NoError(t, err)
+	assert.Len(t, c.Config.FilterSubjects, members+1)
+}
+
+// A topic that was taken from a group by other means is put back by the member
+// that lists it.
+func TestMemberPutsItsTopicsBack(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	paid := bus.Topic{EventSource: "orders", Event: "paid"}
+	s := subscribe(t, b, "group", created, paid)
+	js := jetStream(t, nc)
+	c, err := firstConsumer(t, js)
+	require.NoError(t, err)
+	c.Config.FilterSubjects = []string{"hearken.events.orders.created"}
+	c.Config.Metadata["hearken-topics"] = "orders.created"
+	_, err = js.UpdateConsumer(t.Context(), "hearken", c.Config)
+	require.NoError(t, err)
+	require.EventuallyWithT(t, func(ct *assert.CollectT) {
+		c, err := firstConsumer(t, js)
+		require.NoError(ct, err)
+		assert.Len(ct, c.Config.FilterSubjects, 2)
+	}, 20*time.Second, 50*time.Millisecond)
+	require.NoError(t, b.Publish(t.Context(), paid, benchEvent(1)))
+	assert.Equal(t, paid, receive(t, s).Topic)
+}
+
+// A member that holds all it may is told as well that its group is forgotten.
+func TestForgottenWhileFull(t *testing.T) {
+	b, _ := newBus(t, natsbus.Config{})
+	s, err := b.Subscribe(t.Context(), bus.Group{Name: "group", Topics: []bus.Topic{created}, InFlight: 1})
+	require.NoError(t, err)
+	require.NoError(t, b.Publish(t.Context(), created, benchEvent(1)))
+	receive(t, s)
+	require.NoError(t, b.Forget(t.Context(), "group"))
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	_, err = s.Receive(ctx)
+	require.ErrorIs(t, err, bus.ErrClosed)
+	require.NoError(t, s.Close(t.Context()))
+}
+
+// With one place in flight a group still gets both events and dead letters.
+func TestOnePlaceForTwoStreams(t *testing.T) {
+	b, _ := newBus(t, natsbus.Config{})
+	letters := bus.Topic{EventSource: bus.DeadLetterSource, Event: "greet"}
+	s, err := b.Subscribe(t.Context(), bus.Group{Name: "group", Topics: []bus.Topic{created, letters}, InFlight: 1})
+	require.NoError(t, err)
+	got := map[bus.Topic]int{}
+	for i := range 3 {
+		require.NoError(t, b.Publish(t.Context(), created, benchEvent(i)))
+		require.NoError(t, b.Publish(t.Context(), letters, benchEvent(i)))
+	}
+	for range 6 {
+		d := receive(t, s)
+		assert.Equal(t, 1, d.Attempt)
+		got[d.Topic]++
+		require.NoError(t, d.Ack(t.Context()))
+	}
+	assert.Equal(t, map[bus.Topic]int{created: 3, letters: 3}, got)
+	require.NoError(t, s.Close(t.Context()))
+}
+
+// While a server is away Publish fails when its time is over, and works again,
+// without a new connection being asked for, once it is back.
+func TestPublishWithoutServer(t *testing.T) {
+	p := &inProcess{cfg: embedded.Config{Dir: t.TempDir()}}
+	p.start(t)
+	nc, err := nats.Connect("", nats.InProcessServer(dialer{p}), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0))
+	require.NoError(t, err)
+	defer nc.Close()
+	b, err := natsbus.Open(t.Context(), nc, natsbus.Config{PublishTimeout: 300 * time.Millisecond})
+	require.NoError(t, err)
+	s := subscribe(t, b, "group", created)
+
+	p.stop(t)
+	require.Error(t, b.Publish(t.Context(), created, benchEvent(1)))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, b.Publish(ctx, created, benchEvent(2)), context.DeadlineExceeded)
+
+	patient, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- b.Publish(patient, created, benchEvent(3)) }()
+	p.start(t)
+	require.NoError(t, <-answer)
+	for d := receive(t, s); d.Event.ID() != "3"; d = receive(t, s) { // 1 and 2 may have been stored
+		require.NoError(t, d.Ack(t.Context()))
+	}
+	require.NoError(t, b.Close(t.Context()))
+	p.stop(t)
+}
+
+type dialer struct{ backend }
+
+// InProcessConn connects to the server that runs now.
+func (d dialer) InProcessConn() (net.Conn, error) { return d.dial() }
+
+// Refused publishers are many, and do not each ask the server who holds most.
+func TestFullIsQuick(t *testing.T) {
+	b, _ := newBus(t, natsbus.Config{MaxEvents: 1})
+	require.NoError(t, subscribe(t, b, "holder", created).Close(t.Context()))
+	require.NoError(t, b.Publish(t.Context(), created, benchEvent(0)))
+	start := time.Now()
+	for i := range 500 {
+		err := b.Publish(t.Context(), created, benchEvent(i+1))
+		require.ErrorIs(t, err, bus.ErrFull)
+		require.ErrorContains(t, err, `"holder" holds most, 1 events`)
+	}
+	assert.Less(t, time.Since(start), 5*time.Second)
+}
+
+func TestNamesTooLong(t *testing.T) {
+	b, _ := newBus(t, natsbus.Config{})
+	long := bus.Topic{EventSource: strings.Repeat("x", 3000), Event: "e"}
+	require.ErrorIs(t, b.Publish(t.Context(), long, benchEvent(1)), bus.ErrRejected)
+	_, err := b.Subscribe(t.Context(), bus.Group{Name: "g", Topics: []bus.Topic{long}, InFlight: 1})
+	require.ErrorIs(t, err, bus.ErrRejected)
+}
+
+func TestGroupMistakes(t *testing.T) {
+	b, _ := newBus(t, natsbus.Config{})
+	_, err := b.Subscribe(t.Context(), bus.Group{})
+	for _, field := range []string{"Name", "Topics", "InFlight"} {
+		require.ErrorContains(t, err, "Group."+field)
+	}
+	groups, err := b.Groups(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, groups)
+}
+
+// Deleting values leaves nothing behind, and is possible when the store is full.
+func TestStoreFull(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{StoreMaxBytes: 20_000})
+	s, err := b.Store(t.Context())
+	require.NoError(t, err)
+	value := make([]byte, 1000)
+	set := func(key string, v []byte) error {
+		return s.Update(t.Context(), key, func([]byte) ([]byte, error) { return v, nil })
+	}
+	n := 0
+	for ; err == nil; n++ {
+		err = set(fmt.Sprint("key/", n), value)
+	}
+	require.ErrorIs(t, err, bus.ErrFull)
+	require.ErrorIs(t, set("large", make([]byte, 30_000)), bus.ErrRejected)
+	for i := range n {
+		require.NoError(t, set(fmt.Sprint("key/", i), nil))
+	}
+	st, err := jetStream(t, nc).Stream(t.Context(), "KV_hearken")
+	require.NoError(t, err)
+	info, err := st.Info(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, info.State.Msgs)
+	require.NoError(t, set("again", value))
+}
+
+// The tools of NATS show the store as a bucket.
+func TestStoreIsABucket(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	s, err := b.Store(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, s.Update(t.Context(), "app/cursor", func([]byte) ([]byte, error) { return []byte("42"), nil }))
+	kv, err := jetStream(t, nc).KeyValue(t.Context(), "hearken")
+	require.NoError(t, err)
+	e, err := kv.Get(t.Context(), "app.cursor")
+	require.NoError(t, err)
+	assert.Equal(t, "42", string(e.Value()))
+}
+
+// Everything published before a SIGKILL of the server is there after it, once
+// or, if it was settled in the last moments, again at the same position.
+func TestKillWhilePublishing(t *testing.T) {
+	p := &process{dir: t.TempDir(), address: "127.0.0.1:0"}
+	p.start(t)
+	nc, err := nats.Connect("nats://"+p.address, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0))
+	require.NoError(t, err)
+	defer nc.Close()
+	b, err := natsbus.Open(t.Context(), nc, natsbus.Config{AckWait: time.Second})
+	require.NoError(t, err)
+	s := subscribe(t, b, "group", created)
+
+	const n = 20_000
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	errs := make(chan error, 1)
+	go func() { errs <- publishAll(ctx, b, n) }()
+	places := map[string]bus.Pos{}
+	for len(places) < n {
+		d, err := s.Receive(ctx)
+		require.NoError(t, err)
+		if at, again := places[d.Event.ID()]; again {
+			require.Equal(t, at, d.Pos, "event %s was stored twice", d.Event.ID())
+		}
+		places[d.Event.ID()] = d.Pos
+		require.NoError(t, d.Ack(ctx))
+		if len(places) == n/2 {
+			p.stop(t)
+			p.start(t)
+		}
+	}
+	require.NoError(t, <-errs)
+	require.NoError(t, b.Close(ctx))
+	p.stop(t)
+}
+
+func publishAll(ctx context.Context, b bus.Bus, n int) error {
+	var wg sync.WaitGroup
+	errs := make([]error, 16)
+	for i := range errs {
+		wg.Go(func() {
+			for id := i; id < n && errs[i] == nil; id += len(errs) {
+				errs[i] = b.Publish(ctx, created, benchEvent(id))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

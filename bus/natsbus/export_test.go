@@ -1,0 +1,87 @@
+package natsbus
+
+import (
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/hearken-go/hearken/bus"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What the tests of package natsbus_test see of its insides.
+
+const (
+	MaxFilters = maxFilters
+	MemberTTL  = memberTTL
+)
+
+var (
+	Decode       = decode
+	HeaderSize   = headerSize
+	DecodeTopics = decodeTopics
+	Token        = token
+	Untoken      = untoken
+	GroupID      = groupID
+	Merge        = merge
+	ParseAck     = parseAck
+)
+
+type TopicSet = topicSet
+
+func Encode(e event.Event) (nats.Header, error) { return encode(&e) }
+
+func (s topicSet) Encode(prefix string) (string, error)  { return s.encode(prefix) }
+func (s topicSet) Filters(prefix string) []string        { return s.filters(prefix) }
+func (s topicSet) Missing(subjects []string) []string    { return s.missing(subjects) }
+func (c Config) WithDefaults() (Config, error)           { return c.withDefaults() }
+func SubjectOf(name string, t bus.Topic) (string, error) { return newSubjects(name).of(t) }
+func TopicOf(name, subject string) (bus.Topic, error)    { return newSubjects(name).topic(subject) }
+func KeySubject(key string) string                       { return (&store{prefix: "kv."}).subject(key) }
+
+func KeyFilter(prefix string) string { return (&store{prefix: "kv."}).filter(prefix) }
+
+func EventsConfig(c Config) jetstream.StreamConfig {
+	c, _ = c.withDefaults()
+	return (&Bus{cfg: c, subjects: newSubjects(c.Name)}).eventsConfig()
+}
+
+// Place is what a reply subject says of a delivery.
+type Place struct {
+	Seq     uint64
+	Attempt int
+	Stored  time.Time
+}
+
+func PlaceOf(reply string) (Place, error) {
+	m, err := newMessage(nil, &nats.Msg{Reply: reply})
+	if err != nil {
+		return Place{}, err
+	}
+	return Place{m.seq, m.attempt, m.stored}, nil
+}
+
+// LeftOver returns a member's judgement on a topic that it does not list.
+func LeftOver() func(unwanted bool) bool {
+	p := &puller{}
+	return func(unwanted bool) bool {
+		if !unwanted {
+			return p.leftOver(topicSet{})
+		}
+		return p.leftOver(topicSet{"old": 0})
+	}
+}
+
+// Queue is a queue of numbers.
+type Queue struct{ q queue }
+
+func (q *Queue) Push(n uint64) { q.q.push(&message{seq: n}) }
+func (q *Queue) Len() int      { return q.q.len() }
+func (q *Queue) Cap() int      { return cap(q.q.items) }
+func (q *Queue) Pop() (uint64, bool) {
+	m := q.q.pop()
+	if m == nil {
+		return 0, false
+	}
+	return m.seq, true
+}
