@@ -70,8 +70,8 @@ type Output struct {
 	// never be taken: it is not valid or too large. After any other error the
 	// event may have been stored; emitting it again with the same id is safe.
 	//
-	// When ctx is cancelled an emit under way is still finished, within the
-	// pipeline's Drain; ctx's deadline holds.
+	// Cancelling ctx, before or after, does not end an emit: what happened has
+	// happened. It is finished within the pipeline's Drain; ctx's deadline holds.
 	Emit func(ctx context.Context, e Event) error
 
 	// Store is a corner of the pipeline's Store that is this event source's
