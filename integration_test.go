@@ -182,7 +182,8 @@ func TestSourceHasACornerOfTheStore(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, bus.Entry{Key: "cursor", Value: []byte("5")}, e)
 		}
-		for range s.List(t.Context(), "") {
+		for _, err := range s.List(t.Context(), "") {
+			assert.NoError(t, err)
 			break
 		}
 		whole, err := b.Store(t.Context())

@@ -75,7 +75,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	r := p.newRunner(ctx)
 	p.running.Store(r)
-	return r.run()
+	return r.run() //nolint:contextcheck // the runner has contexts of its own, made from ctx
 }
 
 // Emit publishes an event of s, which is one of the pipeline's EventSources, as

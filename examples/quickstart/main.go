@@ -47,7 +47,7 @@ func run(ctx context.Context, addr, data, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close(context.Background())) }()
+	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
 
 	hook := &webhook.Source{Verify: webhook.AllowUnauthenticated}
 	example := &hearken.EventSource{Name: "webhook", Event: "example", Source: hook}
