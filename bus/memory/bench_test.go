@@ -1,0 +1,141 @@
+package memory_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/hearken-go/hearken/bus"
+	"github.com/hearken-go/hearken/bus/memory"
+)
+
+// BenchmarkDeliver carries events from one goroutine to another, settled, and
+// compares it with a Go channel that does no more than that.
+func BenchmarkDeliver(b *testing.B) {
+	for _, groups := range []int{1, 3} {
+		b.Run("groups="+strconv.Itoa(groups), func(b *testing.B) { benchmarkDeliver(b, groups) })
+	}
+}
+
+func benchmarkDeliver(b *testing.B, groups int) {
+	b.ReportAllocs()
+	limit := channelHop()
+	events := benchEvents()
+	m := &memory.Bus{}
+	done := make(chan error, groups)
+	for i := range groups {
+		s, err := m.Subscribe(b.Context(), bus.Group{Name: strconv.Itoa(i), Topics: []bus.Topic{created()}, InFlight: 64})
+		if err != nil {
+			b.Fatal(err)
+		}
+		go func() { done <- settleAll(b.Context(), s, b.N) }()
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		publishWhenRoom(b, m, events[i%len(events)])
+	}
+	for range groups {
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	per := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
+	b.ReportMetric(limit, "channel-ns/op")
+	b.ReportMetric(per/limit, "x-channel")
+}
+
+// publishWhenRoom is what back-pressure is to a source in the same process.
+func publishWhenRoom(b *testing.B, m *memory.Bus, e event.Event) {
+	for {
+		err := m.Publish(b.Context(), created(), e)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, bus.ErrFull) {
+			b.Fatal(err)
+		}
+		runtime.Gosched()
+	}
+}
+
+func settleAll(ctx context.Context, s bus.Subscription, n int) error {
+	for range n {
+		d, err := s.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		if err := d.Ack(ctx); err != nil {
+			return err
+		}
+	}
+	return s.Close(ctx)
+}
+
+// channelHop returns how many nanoseconds an event takes through a channel.
+func channelHop() float64 {
+	const hops = 500_000
+	c := make(chan event.Event)
+	go func() {
+		defer close(c)
+		e := newEvent("1")
+		for range hops {
+			c <- e
+		}
+	}()
+	begun := time.Now()
+	for range c { //nolint:revive // only the hop counts
+	}
+	return float64(time.Since(begun).Nanoseconds()) / hops
+}
+
+// benchEvents returns more events than the bus remembers, so that they can be
+// published in turn for ever.
+func benchEvents() []event.Event {
+	events := make([]event.Event, 1<<17)
+	for i := range events {
+		events[i] = newEvent(strconv.Itoa(i))
+	}
+	return events
+}
+
+// BenchmarkSequence publishes, receives and settles on one goroutine: what the
+// bus costs without any scheduling.
+func BenchmarkSequence(b *testing.B) {
+	b.ReportAllocs()
+	m := &memory.Bus{}
+	s, err := m.Subscribe(b.Context(), bus.Group{Name: "group", Topics: []bus.Topic{created()}, InFlight: 64})
+	if err != nil {
+		b.Fatal(err)
+	}
+	events := benchEvents()
+	b.ResetTimer()
+	for i := range b.N {
+		if err := m.Publish(b.Context(), created(), events[i%len(events)]); err != nil {
+			b.Fatal(err)
+		}
+		d, err := s.Receive(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := d.Ack(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkStoreUpdate updates one value of a hundred bytes.
+func BenchmarkStoreUpdate(b *testing.B) {
+	b.ReportAllocs()
+	var s memory.Store
+	value := make([]byte, 100)
+	for b.Loop() {
+		if err := s.Update(b.Context(), "key", func([]byte) ([]byte, error) { return value, nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
