@@ -17,17 +17,18 @@ import (
 )
 
 // The extensions of a dead letter. A letter that is published back keeps those
-// that say which sensor and action it is for, and counts in
+// that say for whom it is and which firing had failed, and counts in
 // bus.RedriveExtension.
 const (
-	extFiring   = "hearkenfiring"   // Firing.ID
-	extSensor   = "hearkensensor"   // which sensor gave it up
-	extAction   = "hearkenaction"   // which action; absent when none was begun
-	extError    = "hearkenerror"    // the last error, at most 1 KB
-	extAttempts = "hearkenattempts" // how many attempts there were, in the last process
-	extSource   = "hearkensource"   // the original topic's event source
-	extEvent    = "hearkenevent"    // the original topic's event
-	extID       = "hearkenid"       // the original id
+	extFiring   = bus.FiringExtension // Firing.ID
+	extPipeline = "hearkenpipeline"   // which pipeline gave it up
+	extSensor   = "hearkensensor"     // which sensor gave it up
+	extAction   = "hearkenaction"     // which action; absent when none was begun
+	extError    = "hearkenerror"      // the last error, at most 1 KB
+	extAttempts = "hearkenattempts"   // how many attempts there were, in the last process
+	extSource   = "hearkensource"     // the original topic's event source
+	extEvent    = "hearkenevent"      // the original topic's event
+	extID       = "hearkenid"         // the original id
 )
 
 const maxErrorText = 1 << 10
@@ -105,7 +106,7 @@ func (t *task) newLetter(s *sensorPlan, err error) *deadLetter {
 		c.ID = letterID(t.firing.ID, identity)
 		x := c.Extensions
 		for name, value := range map[string]string{
-			extFiring: t.firing.ID, extSensor: s.name, extAction: t.firing.Action, extError: errorText(err),
+			extFiring: t.firing.ID, extPipeline: s.letters.Event, extSensor: s.name, extAction: t.firing.Action, extError: errorText(err),
 			extSource: t.Topic.EventSource, extEvent: t.Topic.Event, extID: identity.ID,
 		} {
 			delete(x, name)
@@ -125,10 +126,11 @@ func (t *task) newLetter(s *sensorPlan, err error) *deadLetter {
 //
 // e is the dead letter as a trigger of a sensor on DeadLetters gets it: the
 // event that failed, with an id of its own and the extensions hearkenfiring,
-// hearkensensor, hearkenaction, hearkenerror (at most 1 KB), hearkenattempts,
-// hearkensource, hearkenevent and hearkenid (the original topic and id). An
-// event that is none, and one that could never be decoded, are Permanent
-// errors. Otherwise Redrive is like Emit.
+// hearkenpipeline, hearkensensor, hearkenaction, hearkenerror (at most 1 KB),
+// hearkenattempts, hearkensource, hearkenevent and hearkenid (the original topic
+// and id). An event that is none, one that could never be decoded, and one of a
+// sensor that this pipeline does not have (any more), or that no longer depends
+// on the topic, are Permanent errors. Otherwise Redrive is like Emit.
 func (p *Pipeline) Redrive(ctx context.Context, e Event) error {
 	r := p.running.Load()
 	if r == nil || !r.emits.enter() {
@@ -136,6 +138,9 @@ func (p *Pipeline) Redrive(ctx context.Context, e Event) error {
 	}
 	defer r.emits.leave()
 	topic, back, err := redriven(e)
+	if err == nil && !r.listens(back, topic) {
+		err = fmt.Errorf("redrive: no sensor %q of this pipeline depends on %s", extension(e, extSensor), topic)
+	}
 	if err != nil {
 		return Permanent(err)
 	}
@@ -163,11 +168,27 @@ func redriven(e Event) (bus.Topic, Event, error) {
 	}
 	return topic, withExtensions(e, func(c *event.EventContextV1) {
 		c.ID = id
-		for _, name := range []string{extFiring, extError, extAttempts, extSource, extEvent, extID} {
+		for _, name := range []string{extError, extAttempts, extSource, extEvent, extID} {
 			delete(c.Extensions, name)
 		}
 		c.Extensions[bus.RedriveExtension] = int32(bus.Redrive(e) + 1) //nolint:gosec // counted by hand
 	}), nil
+}
+
+// listens reports whether an event published back meets the sensor that it is
+// for.
+func (r *runner) listens(e Event, t bus.Topic) bool {
+	for _, s := range r.sensors {
+		if s.routes[t] != nil && s.isFor(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// isFor reports whether an event published back is for this sensor.
+func (s *sensorPlan) isFor(e Event) bool {
+	return extension(e, extSensor) == s.name && extension(e, extPipeline) == s.letters.Event
 }
 
 // firingID names a firing by what makes it fire: the prefix of its action, and
@@ -189,8 +210,13 @@ func shortHash(b []byte) string {
 
 // errorText is an error as a CloudEvents string: valid UTF-8 without control
 // characters, cut to 1 KB.
-func errorText(err error) string {
-	text := strings.Map(func(r rune) rune {
+func errorText(err error) (text string) {
+	defer func() {
+		if v := recover(); v != nil { // such as a nil pointer in an error
+			text = fmt.Sprintf("an error of type %T, whose Error panicked", err)
+		}
+	}()
+	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}

@@ -34,7 +34,7 @@ func TestDeadLetterIsTheEventAndItsStory(t *testing.T) {
 		assert.Equal(t, "shop", e.Source())
 		assert.NotEqual(t, "1", e.ID())
 		assert.Equal(t, map[string]any{
-			"tenant": "acme", "hearkenfiring": trigger.fired()[0].ID, "hearkensensor": "s", "hearkenaction": "a",
+			"tenant": "acme", "hearkenfiring": trigger.fired()[0].ID, "hearkenpipeline": "test", "hearkensensor": "s", "hearkenaction": "a",
 			"hearkenerror": "no use", "hearkenattempts": int32(2), "hearkensource": "orders", "hearkenevent": "created", "hearkenid": "1",
 		}, extensions(e))
 		assert.EqualValues(t, 1, f.Health().Sensors[0].Actions[0].DeadLettered)
@@ -197,28 +197,34 @@ func dead(t *testing.T, action string) hearken.Event {
 func TestRedriveReachesOnlyWhatFailed(t *testing.T) {
 	letter := dead(t, "bad")
 	synctest.Test(t, func(t *testing.T) {
-		good, bad, other := new(script), new(script), new(script)
+		good, bad := new(script), new(script)
 		f := newFixture(hearken.Action{Name: "good", Trigger: good}, hearken.Action{Name: "bad", Trigger: bad})
 		f.start(t)
 		require.NoError(t, f.Redrive(t.Context(), letter))
 		back := f.bus.publications()[0]
 		assert.Equal(t, topic(), back.Topic)
 		assert.Equal(t, "1", back.Event.ID())
-		assert.Equal(t, map[string]any{"hearkensensor": "s", "hearkenaction": "bad", "hearkenredrive": int32(1)}, extensions(back.Event))
+		assert.Equal(t, map[string]any{
+			"hearkenfiring": extensions(letter)["hearkenfiring"], "hearkenpipeline": "test", "hearkensensor": "s", "hearkenaction": "bad", "hearkenredrive": int32(1),
+		}, extensions(back.Event))
 
 		f.deliver("1", func(d *bus.Delivery) { d.Event = back.Event })
 		assert.Empty(t, good.fired())
 		require.Len(t, bad.fired(), 1)
 		assert.NotEqual(t, extensions(letter)["hearkenfiring"], bad.fired()[0].ID, "or its name would meet the failed one's")
 
-		f.Sensors[0].Name = "unchanged while running"
-		pos := f.deliver("1", func(d *bus.Delivery) {
-			d.Event = back.Event.Clone()
-			d.Event.SetExtension("hearkensensor", "another")
-		})
-		assert.Empty(t, other.fired())
-		assert.Len(t, bad.fired(), 1, "that of another sensor is not for us")
-		assert.Contains(t, f.bus.settlements(), settlement{Pos: pos, Ack: true})
+		e := bad.fired()[0].Events["created"]
+		assert.Empty(t, extensions(e), "the trigger may pass it on")
+		require.NoError(t, f.Emit(t.Context(), f.source, e))
+
+		for _, name := range []string{"hearkensensor", "hearkenpipeline"} {
+			pos := f.deliver("1", func(d *bus.Delivery) {
+				d.Event = back.Event.Clone()
+				d.Event.SetExtension(name, "another")
+			})
+			assert.Len(t, bad.fired(), 1, "that of another sensor or pipeline is not for us")
+			assert.Contains(t, f.bus.settlements(), settlement{Pos: pos, Ack: true})
+		}
 		assert.NoError(t, f.end())
 	})
 }
@@ -244,6 +250,10 @@ func TestRedriveRefuses(t *testing.T) {
 	letter := dead(t, "a")
 	ofLetter := letter.Clone()
 	ofLetter.SetExtension("hearkensource", bus.DeadLetterSource)
+	gone := letter.Clone()
+	gone.SetExtension("hearkensensor", "gone")
+	elsewhere := letter.Clone()
+	elsewhere.SetExtension("hearkenevent", "cancelled")
 	plain, err := hearken.NewEvent("order", "1", nil)
 	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
@@ -251,9 +261,11 @@ func TestRedriveRefuses(t *testing.T) {
 		assert.ErrorIs(t, f.Redrive(t.Context(), letter), hearken.ErrNotRunning)
 		f.start(t)
 		for want, e := range map[string]hearken.Event{
-			"is not a dead letter":     plain,
-			"is that of a dead letter": ofLetter,
-			"the event has no context": {},
+			"is not a dead letter":                                        plain,
+			"is that of a dead letter":                                    ofLetter,
+			"the event has no context":                                    {},
+			`no sensor "gone" of this pipeline depends on orders/created`: gone,
+			`no sensor "s" of this pipeline depends on orders/cancelled`:  elsewhere,
 		} {
 			err := f.Redrive(t.Context(), e)
 			assert.ErrorContains(t, err, want)

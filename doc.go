@@ -8,7 +8,7 @@
 // [Dependency] values that filter events, and a [Trigger] that acts on what
 // made the condition hold. A [Pipeline] is all of it put together:
 //
-//	hook := &webhook.Source{Auth: webhook.AllowUnauthenticated}
+//	hook := &webhook.Source{Verify: webhook.AllowUnauthenticated}
 //	greetings := &hearken.EventSource{Name: "webhook", Event: "greeting", Source: hook}
 //	p := &hearken.Pipeline{
 //		Name:         "quickstart",

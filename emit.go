@@ -1,9 +1,11 @@
 package hearken
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -48,8 +50,11 @@ func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
 	if !ok {
 		c = e.Context.AsV1() // 0.3: the same attributes
 	}
-	if c.Type == "" {
+	if strings.TrimSpace(c.Type) == "" {
 		return e, errors.New("has no type")
+	}
+	if c.ID != "" && strings.TrimSpace(c.ID) == "" {
+		return e, errors.New("has a blank id")
 	}
 	if err := checkExtensions(c.Extensions); err != nil {
 		return e, err
@@ -58,8 +63,9 @@ func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
 		return e, err
 	}
 	noSource := c.Source.URL == (types.URIRef{}).URL
+	noSubject := c.Subject == nil || *c.Subject == ""
 	var stamp *stampedContext
-	if c.ID == "" || noSource || c.Subject == nil || c.Time == nil {
+	if c.ID == "" || noSource || noSubject || c.Time == nil {
 		stamp = &stampedContext{EventContextV1: *c}
 		c = &stamp.EventContextV1
 	}
@@ -69,7 +75,7 @@ func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
 	if noSource {
 		c.Source = s.stamp
 	}
-	if c.Subject == nil {
+	if noSubject {
 		c.Subject = &s.Event
 	}
 	if c.Time == nil {
@@ -92,17 +98,34 @@ type stampedContext struct {
 const reserved = "hearken"
 
 func checkExtensions(x map[string]any) error {
-	for name := range x {
+	for name, value := range x {
 		if strings.HasPrefix(name, reserved) {
-			return fmt.Errorf("extension %q: names that begin with %q are Hearken's own", name, reserved)
+			return fmt.Errorf("extension %q: names that begin with %q are Hearken's own; remove what a dead letter brings", name, reserved)
 		}
-		for _, c := range []byte(name) {
-			if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-				return fmt.Errorf("extension %q: a name holds lower-case letters and digits only (CloudEvents 1.0, 3.1)", name)
-			}
+		if !isExtensionName(name) {
+			return fmt.Errorf("extension %q: a name is lower-case letters and digits (CloudEvents 1.0, 3.1), and none of the attributes'", name)
+		}
+		if _, err := types.Validate(value); err != nil {
+			return fmt.Errorf("extension %q: %T is no type of CloudEvents: %w", name, value, err)
 		}
 	}
 	return nil
+}
+
+func isExtensionName(name string) bool {
+	switch name {
+	case "", "id", "source", "type", "specversion", "datacontenttype", "dataschema", "subject", "time", "data":
+		return false
+	}
+	return !strings.ContainsFunc(name, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') })
+}
+
+// withoutReserved returns e as its sender made it, so that a trigger can pass
+// it on.
+func withoutReserved(e Event) Event {
+	return withExtensions(e, func(c *event.EventContextV1) {
+		maps.DeleteFunc(c.Extensions, func(name string, _ any) bool { return strings.HasPrefix(name, reserved) })
+	})
 }
 
 var errNoContext = errors.New("has no context; make it with NewEvent or event.New")
@@ -110,18 +133,29 @@ var errNoContext = errors.New("has no context; make it with NewEvent or event.Ne
 // checkData finds data that is not the JSON that the event says it is.
 func checkData(e Event) error {
 	contentType := e.Context.GetDataContentType()
-	if !isJSON(contentType) || len(e.DataEncoded) == 0 || gjson.ValidBytes(e.DataEncoded) {
-		return nil
+	media := contentType
+	if media != event.ApplicationJSON && media != "" {
+		var err error
+		if media, _, err = mime.ParseMediaType(contentType); err != nil {
+			return fmt.Errorf("datacontenttype %q: %w", contentType, err)
+		}
 	}
-	return fmt.Errorf("data is not the %s that datacontenttype says", contentType)
+	isJSON := media == event.ApplicationJSON || media == event.TextJSON || strings.HasSuffix(media, "+json")
+	if isJSON && len(e.DataEncoded) > 0 && !validJSON(e.DataEncoded) {
+		return fmt.Errorf("data is not the %s that datacontenttype says", contentType)
+	}
+	return nil
 }
 
-func isJSON(contentType string) bool {
-	if contentType == event.ApplicationJSON {
-		return true
+// maxDepth is how deep JSON may be nested: as deep as encoding/json reads it.
+// gjson recurses without a bound.
+const maxDepth = 10_000
+
+func validJSON(data []byte) bool {
+	if bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) > maxDepth {
+		return json.Valid(data)
 	}
-	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (media == event.ApplicationJSON || media == event.TextJSON || strings.HasSuffix(media, "+json"))
+	return gjson.ValidBytes(data)
 }
 
 func randomID() string {
@@ -185,6 +219,12 @@ func (g *gate) leave() {
 	}
 }
 
+func (g *gate) within() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.inside
+}
+
 // shut refuses further emits and returns how many are still within when ctx
 // ends.
 func (g *gate) shut(ctx context.Context) int {
@@ -201,9 +241,7 @@ func (g *gate) shut(ctx context.Context) int {
 		case <-ctx.Done():
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.inside
+	return g.within()
 }
 
 // detached is a context that ends with the pipeline's work rather than with the

@@ -1,12 +1,9 @@
 package hearken
 
 import (
-	"log/slog"
 	"sync/atomic"
 	"time"
 )
-
-const slogDebug = slog.LevelDebug
 
 // Health is what a pipeline knows of itself at a moment. Counters count since
 // Run began, in this process.
@@ -179,6 +176,9 @@ func (p *Pipeline) Health() Health {
 		return Health{}
 	}
 	h := Health{Ready: r.ready.Load()}
+	for _, s := range r.sensors {
+		h.Ready = h.Ready && s.stats.receiving.Load()
+	}
 	for _, s := range p.EventSources {
 		h.EventSources = append(h.EventSources, r.sources[s].health())
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
@@ -15,11 +17,16 @@ import (
 // that kills the process.
 const maxDeliveries = 20
 
+// orphanAfter is how long an event of a topic that no action listens to is
+// handed back at least, for the members of a rolling deploy that do.
+const orphanAfter = time.Hour
+
 // verdict is what a dependency says of an event.
 type verdict struct {
-	matches bool
-	event   Event // as transformed
-	err     error
+	matches  bool
+	filtered bool  // it was the filter that said no
+	event    Event // as transformed
+	err      error
 }
 
 // match finds the actions that a delivery concerns, does the first and leaves
@@ -27,43 +34,40 @@ type verdict struct {
 func (w *worker) match(t *task, now time.Time) {
 	d := &t.Delivery
 	r := w.routes[d.Topic]
+	redriven := !d.Topic.IsDeadLetters() && extension(d.Event, extSensor) != ""
 	switch {
 	case d.Err != nil:
 		w.bury(t, d.Err)
-	case d.Attempt > maxDeliveries:
-		w.bury(t, fmt.Errorf("delivered %d times and never settled", d.Attempt))
-	case r == nil:
+	case r == nil && (d.Attempt <= maxDeliveries || now.Sub(d.Stored) < orphanAfter):
 		// Another version of this sensor wants it; or nobody does any more, and
-		// in time it has been delivered too often.
+		// in time it is given up.
 		t.after = backoff.Jitter(d.Attempt, restartMin, restartMax)
 		w.end(t, false)
-	case notForUs(w.name, d):
+	case d.Attempt > maxDeliveries:
+		w.bury(t, fmt.Errorf("delivered %d times and never settled", d.Attempt))
+	case d.Topic.IsDeadLetters() && extension(d.Event, extSource) == bus.DeadLetterSource:
+		w.end(t, true) // a dead letter of a dead letter
+	case redriven && !w.isFor(d.Event):
 		w.end(t, true)
 	default:
-		w.judge(r, d, now)
+		e := d.Event
+		if redriven {
+			e = withoutReserved(e)
+		}
+		w.judge(r, e, now)
 		w.begin(t, r, now)
 	}
 }
 
-// notForUs reports whether an event is one that this sensor never acts on: a
-// dead letter of a dead letter, or an event published back for another sensor.
-func notForUs(sensor string, d *bus.Delivery) bool {
-	if d.Topic.IsDeadLetters() {
-		return extension(d.Event, extSource) == bus.DeadLetterSource
-	}
-	target := extension(d.Event, extSensor)
-	return target != "" && target != sensor
-}
-
 // judge asks each dependency of a topic once.
-func (w *worker) judge(r *route, d *bus.Delivery, now time.Time) {
+func (w *worker) judge(r *route, e Event, now time.Time) {
 	w.verdicts = append(w.verdicts[:0], make([]verdict, len(r.deps))...)
 	for i, dep := range r.deps {
 		v := &w.verdicts[i]
-		*v = dep.judge(w.run.work, d.Event)
+		*v = dep.judge(w.run.work, e)
 		dep.stats.judged(v, now)
-		if v.err == nil && !v.matches {
-			w.explain(dep, d.Event)
+		if v.filtered && w.log.Enabled(w.run.work, slog.LevelDebug) {
+			w.log.DebugContext(w.run.work, "event filtered out", "dependency", dep.name(), "event_id", e.ID(), "why", explain(dep.Filter, v.event))
 		}
 	}
 }
@@ -89,6 +93,7 @@ func (d *dependencyPlan) judge(ctx context.Context, e Event) (v verdict) {
 		if v.matches, v.err = d.Filter.Match(ctx, v.event); v.err != nil {
 			return v.failed(d, "filter")
 		}
+		v.filtered = !v.matches
 	}
 	if d.Key != nil && v.matches {
 		if _, v.err = d.Key(v.event); v.err != nil {
@@ -142,8 +147,8 @@ func (w *worker) begin(t *task, r *route, now time.Time) {
 		mine.prepare(w.sensorPlan, a, events, err)
 	}
 	if !found {
-		if target != "" && w.action(target) == nil {
-			w.bury(t, fmt.Errorf("published back for action %q, which the sensor no longer has", target))
+		if target != "" && !r.has(target) {
+			w.bury(t, fmt.Errorf("published back for action %q, which the sensor no longer has for %s", target, t.Topic))
 			return
 		}
 		w.end(t, true)
@@ -199,25 +204,21 @@ func (w *worker) events(a *actionPlan, topic bus.Topic) (map[string]Event, error
 	return events, errors.Join(errs...)
 }
 
-func (s *sensorPlan) action(name string) *actionPlan {
-	for _, a := range s.actions {
-		if a.name == name {
-			return a
-		}
-	}
-	return nil
+func (r *route) has(action string) bool {
+	return slices.ContainsFunc(r.actions, func(a *actionPlan) bool { return a.name == action })
 }
 
-// explain says at level debug why an event was filtered out.
-func (w *worker) explain(d *dependencyPlan, e Event) {
-	if !w.log.Enabled(w.run.work, slogDebug) {
-		return
+// explain returns why a filter did not match, for the log.
+func explain(f Filter, e Event) (why string) {
+	defer func() {
+		if v := recover(); v != nil {
+			why = fmt.Sprintf("Explain panicked: %v", v)
+		}
+	}()
+	if x, ok := f.(interface{ Explain(e Event) string }); ok {
+		return x.Explain(e)
 	}
-	why := "the filter does not match"
-	if x, ok := d.Filter.(interface{ Explain(e Event) string }); ok {
-		why = x.Explain(e)
-	}
-	w.log.DebugContext(w.run.work, "event filtered out", "dependency", d.name(), "event_id", e.ID(), "why", why)
+	return "the filter does not match"
 }
 
 // panicError is what a panic of the application's code becomes.

@@ -13,6 +13,7 @@ import (
 // The defaults that the fields' comments state.
 const (
 	defaultWorkers  = 16
+	maxWorkers      = 1 << 16
 	inFlightEach    = 16
 	defaultTimeout  = time.Minute
 	defaultDrain    = 20 * time.Second

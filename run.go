@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,14 +36,16 @@ type runner struct {
 	// work ends when the drain is over: emits and firings under way stop.
 	work     context.Context //nolint:containedctx // the life of the run
 	stopWork context.CancelFunc
-	// settling never ends: a delivery is settled whatever else has ended.
-	settling context.Context //nolint:containedctx // the life of the run
+	// settling ends when all that could be settled has been: it bounds Ack and
+	// Retry, which go on while work is cut off.
+	settling     context.Context //nolint:containedctx // the life of the run
+	stopSettling context.CancelFunc
 }
 
 func (p *Pipeline) newRunner(ctx context.Context) *runner {
 	r := &runner{Pipeline: p, bus: p.Bus, log: p.logger(), sources: make(map[*EventSource]*sourcePlan)}
 	r.intake, r.stopIntake = context.WithCancelCause(ctx)
-	r.settling = context.WithoutCancel(ctx)
+	r.settling, r.stopSettling = context.WithCancel(context.WithoutCancel(ctx))
 	r.work, r.stopWork = context.WithCancel(r.settling)
 	for _, s := range p.EventSources {
 		r.sources[s] = planSource(s)
@@ -63,12 +66,15 @@ func (p *Pipeline) logger() *slog.Logger {
 
 // run does what Pipeline.Run promises.
 func (r *runner) run() error {
-	defer r.stopWork()
+	defer r.stopSettling()
 	defer r.stopIntake(nil)
 	if err := r.openStore(); err != nil {
 		return err
 	}
 	if err := r.subscribe(); err != nil {
+		if r.intake.Err() != nil {
+			err = nil // told to stop before it began
+		}
 		return errors.Join(err, r.unsubscribe())
 	}
 	var sensors, sources sync.WaitGroup
@@ -99,7 +105,7 @@ func (r *runner) openStore() error {
 		return nil
 	}
 	var err error
-	if r.store, err = storer.Store(r.intake); err != nil {
+	if r.store, err = storer.Store(r.settling); err != nil {
 		return fmt.Errorf("the bus's store: %w", err)
 	}
 	return nil
@@ -112,27 +118,23 @@ func (r *runner) subscribe() error {
 			return fmt.Errorf("subscribe sensor %q: %w", s.name, err)
 		}
 		s.setSubscription(sub)
+		s.warnOfUnknownLetters()
 		s.log.Info("sensor subscribed", "group", s.group.Name, "topics", s.group.Topics)
 	}
 	return nil
 }
 
 func (r *runner) unsubscribe() error {
-	ctx, cancel := context.WithTimeout(r.settling, closeTimeout)
-	defer cancel()
 	var errs []error
 	for _, s := range r.sensors {
 		if sub := s.subscription(); sub != nil {
-			if err := sub.Close(ctx); err != nil {
+			if err := s.close(sub); err != nil {
 				errs = append(errs, fmt.Errorf("close subscription of sensor %q: %w", s.name, err))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
-
-// closeTimeout bounds the closing of the subscriptions, which only hands back.
-const closeTimeout = 5 * time.Second
 
 func (r *runner) drain() time.Duration {
 	return max(orDefault(r.Drain, defaultDrain), 0)
@@ -141,27 +143,28 @@ func (r *runner) drain() time.Duration {
 // stop ends what intake's end has not: it lets emits and firings under way end
 // within Drain, then cancels them, then hands everything back.
 func (r *runner) stop(sources, sensors *sync.WaitGroup) error {
-	for _, s := range r.sensors {
-		s.stop()
-	}
 	draining, cancel := context.WithTimeout(r.work, r.drain())
 	defer cancel()
-	drained := wait(draining, sources) && wait(draining, sensors)
-	emitting := 0
-	if drained {
-		emitting = r.emits.shut(draining)
+	for _, s := range r.sensors {
+		sensors.Go(s.stop)
 	}
 	var late error
-	if !drained || emitting > 0 {
-		late = r.late(emitting)
+	if !r.drained(draining, sources, sensors) {
+		late = r.late()
 		r.stopWork()
 		grace, cancel := context.WithTimeout(r.settling, afterDrain)
 		defer cancel()
-		wait(grace, sources)
-		wait(grace, sensors)
-		r.emits.shut(grace)
+		if !r.drained(grace, sources, sensors) && late == nil {
+			late = fmt.Errorf("%w (%v): the bus did not take back a delivery", ErrDrain, r.drain())
+		}
 	}
+	r.stopSettling()
 	return errors.Join(late, r.unsubscribe())
+}
+
+// drained reports whether nothing was under way any more before ctx ended.
+func (r *runner) drained(ctx context.Context, sources, sensors *sync.WaitGroup) bool {
+	return wait(ctx, sources) && wait(ctx, sensors) && r.emits.shut(ctx) == 0
 }
 
 // wait returns whether wg was done before ctx ended.
@@ -180,7 +183,7 @@ func wait(ctx context.Context, wg *sync.WaitGroup) bool {
 }
 
 // late names what still runs at the end of the drain.
-func (r *runner) late(emitting int) error {
+func (r *runner) late() error {
 	var what []string
 	for _, s := range r.sensors {
 		what = append(what, s.firing()...)
@@ -190,11 +193,22 @@ func (r *runner) late(emitting int) error {
 			what = append(what, fmt.Sprintf("event source %s", s.topic))
 		}
 	}
-	if emitting > 0 {
+	if emitting := r.emits.within(); emitting > 0 {
 		what = append(what, fmt.Sprintf("%d emits", emitting))
 	}
 	if len(what) == 0 {
 		return nil // it ended in the meantime
 	}
 	return fmt.Errorf("%w (%v): %s", ErrDrain, r.drain(), strings.Join(what, ", "))
+}
+
+// warnOfUnknownLetters says so where dead letters are those of a sensor that is
+// not here: it may run in another process, or its name may be misspelt.
+func (s *sensorRun) warnOfUnknownLetters() {
+	for _, d := range s.deps {
+		known := func(o *sensorRun) bool { return o.name == d.letters }
+		if d.letters != "" && d.letters != "*" && !slices.ContainsFunc(s.run.sensors, known) {
+			s.log.Warn("dead letters of a sensor that this pipeline does not have", "dependency", d.name(), "of", d.letters)
+		}
+	}
 }

@@ -91,7 +91,9 @@ type (
 func All(conditions ...Condition) Condition { return append(allOf{}, conditions...) }
 
 // Any holds when one of the conditions does. An event that satisfies several
-// of them makes one firing.
+// of them makes one firing. One that a dependency cannot judge, by an error of
+// its Filter, is dead-lettered although another would have held: redriven, it
+// fires with all of them.
 func Any(conditions ...Condition) Condition { return append(anyOf{}, conditions...) }
 
 func (a allOf) dependencies(ds []*Dependency) []*Dependency { return dependenciesOf(a, ds) }
@@ -136,8 +138,9 @@ type Sensor struct {
 	// `triggers` in Argo Events.)
 	Actions []Action
 
-	// Workers is how many firings run at once in this process. Zero: 16. One:
-	// events are handled one after the other, though a retried one later.
+	// Workers is how many firings run at once in this process, those that wait
+	// for a RateLimit included. Zero: 16; at most 65,536. One: events are
+	// handled one after the other, though a retried one later.
 	Workers int
 
 	// InFlight is how many events are held unsettled in this process: waiting
@@ -174,9 +177,9 @@ type Action struct {
 	// Retry says how often a firing that failed is tried again; on by default.
 	Retry Retry
 
-	// RateLimit, if set, is waited for before each attempt. A *rate.Limiter of
-	// golang.org/x/time/rate fits, and several actions may share one. It limits
-	// this process.
+	// RateLimit, if set, is waited for before each attempt, by the worker that
+	// is to make it. A *rate.Limiter of golang.org/x/time/rate fits, and several
+	// actions may share one. It limits this process.
 	RateLimit interface{ Wait(context.Context) error }
 
 	// Timeout bounds one attempt. Zero: what the Trigger's AttemptTimeout

@@ -47,6 +47,7 @@ type held struct {
 type task struct {
 	*held
 	action *actionPlan
+	ended  bool
 	firing Firing
 	began  time.Time       // of the first attempt; zero: not yet
 	ctx    attempt.Context // of the first attempt
@@ -110,31 +111,47 @@ func (s *sensorRun) receive() {
 // resubscribe makes good for a subscription that is gone: its group was
 // forgotten, or the bus was closed under it.
 func (s *sensorRun) resubscribe(err error) {
-	if errors.Is(err, bus.ErrClosed) {
-		sub, err := s.run.bus.Subscribe(s.run.intake, s.group)
-		if err != nil {
-			s.stats.failed(err)
-			return
-		}
-		s.setSubscription(sub)
-		s.log.Warn("sensor subscribed again", "group", s.group.Name)
+	if !errors.Is(err, bus.ErrClosed) {
+		s.stats.receiving.Store(true)
+		return
 	}
-	s.stats.receiving.Store(true)
+	if err := s.close(s.subscription()); err != nil {
+		s.log.Debug("the lost subscription was not closed", "error", err)
+	}
+	sub, err := s.run.bus.Subscribe(s.run.intake, s.group)
+	if err != nil {
+		s.stats.failed(err)
+		return
+	}
+	s.setSubscription(sub)
+	s.log.Warn("sensor subscribed again", "group", s.group.Name)
+}
+
+// closeTimeout bounds the closing of a subscription, which only hands back.
+const closeTimeout = 5 * time.Second
+
+func (s *sensorRun) close(sub bus.Subscription) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.run.settling), closeTimeout)
+	defer cancel()
+	return sub.Close(ctx)
 }
 
 // accept takes a delivery in hand. One whose position is held already is the
-// same event come again: settling the first settles it.
+// same event come again, and is settled in its place: the subscription that the
+// first came by may be gone.
 func (s *sensorRun) accept(d bus.Delivery) {
 	h := &held{Delivery: d}
 	h.open.Store(1)
 	h.first.held = h
 	s.mu.Lock()
-	_, again := s.held[d.Pos]
-	if !again {
+	first := s.held[d.Pos]
+	if first == nil {
 		s.held[d.Pos] = h
+	} else {
+		first.Settler = d.Settler
 	}
 	s.mu.Unlock()
-	if again {
+	if first != nil {
 		s.stats.repeated.Add(1)
 		return
 	}
@@ -147,8 +164,12 @@ func (s *sensorRun) accept(d bus.Delivery) {
 // end ends a task, finished or to be handed back, and with the last one of a
 // delivery settles it.
 func (s *sensorRun) end(t *task, finished bool) {
+	t.ended = true
 	if !finished {
 		t.handBack.Store(true)
+		if t.letter != nil && t.letter.tries > 0 {
+			s.stats.unburied.Add(-1)
+		}
 	}
 	if t.open.Add(-1) == 0 {
 		s.settle(t.held)
@@ -158,14 +179,15 @@ func (s *sensorRun) end(t *task, finished bool) {
 func (s *sensorRun) settle(h *held) {
 	s.mu.Lock()
 	delete(s.held, h.Pos)
+	settler := h.Settler
 	s.mu.Unlock()
 	var err error
 	if h.handBack.Load() {
 		s.stats.handedBack.Add(1)
-		err = h.Retry(s.run.settling, h.after)
+		err = settler.Retry(s.run.settling, h.after)
 	} else {
 		s.stats.settled.Add(1)
-		err = h.Ack(s.run.settling)
+		err = settler.Ack(s.run.settling)
 	}
 	if err != nil {
 		// The bus will deliver it again: a duplicate, never a loss.
@@ -233,7 +255,6 @@ func (s *sensorRun) firing() []string {
 type worker struct {
 	*sensorRun
 	verdicts []verdict // of the delivery being matched
-	current  *task
 }
 
 func (s *sensorRun) addWorker(wg *sync.WaitGroup) {
@@ -243,7 +264,6 @@ func (s *sensorRun) addWorker(wg *sync.WaitGroup) {
 		defer func() {
 			if !ended { // by runtime.Goexit, as testing.T.FailNow does
 				s.addWorker(wg)
-				w.exited()
 			}
 		}()
 		for t, ok := s.queue.Pop(); ok; t, ok = s.queue.Pop() {
@@ -255,17 +275,17 @@ func (s *sensorRun) addWorker(wg *sync.WaitGroup) {
 
 var errGoexit = errors.New("the goroutine was ended by runtime.Goexit")
 
-// exited fails the task whose filter or trigger has ended the goroutine.
-func (w *worker) exited() {
-	if t := w.current; t.action == nil {
-		w.bury(t, errGoexit)
-	} else {
-		w.failed(t, errGoexit)
-	}
-}
-
+// do runs a task. Whatever of the application's code panics or ends the
+// goroutine fails this task only.
 func (w *worker) do(t *task) {
-	w.current = t
+	returned := false
+	defer func() {
+		if v := recover(); v != nil {
+			w.broken(t, newPanicError("what the event met", v))
+		} else if !returned {
+			w.broken(t, errGoexit)
+		}
+	}()
 	now := time.Now() // asked for once: it is a good part of what a delivery costs
 	switch {
 	case t.letter != nil:
@@ -276,21 +296,47 @@ func (w *worker) do(t *task) {
 	default:
 		w.attempt(t, now)
 	}
+	returned = true
+}
+
+// broken goes on with a task that was left in the middle.
+func (w *worker) broken(t *task, err error) {
+	switch {
+	case t.ended:
+		w.log.Error("settling panicked", append(stackOf(err), "error", err)...)
+	case t.action == nil || t.letter != nil || !errors.Is(err, errGoexit):
+		w.bury(t, err)
+	default:
+		w.failed(t, err)
+	}
 }
 
 // attempt fires once, and says what follows.
 func (w *worker) attempt(t *task, now time.Time) {
+	if a := t.action; a.RateLimit != nil {
+		if err := limit(w.run.intake, a.RateLimit); err != nil {
+			w.unlimited(t, now, err)
+			return
+		}
+		now = time.Now()
+	}
 	ctx := &t.ctx
 	if t.firing.Attempt++; t.firing.Attempt > 1 {
 		ctx = new(attempt.Context) // somebody may have kept the first
 	}
-	limited, err := w.fire(ctx, t, now)
+	if t.began.IsZero() {
+		t.began = now
+	}
+	var deadline time.Time
+	if t.action.timeout > 0 {
+		deadline = now.Add(t.action.timeout)
+	}
+	ctx.Start(w.run.work, deadline)
+	err := fire(ctx, t.action.Trigger, t.firing)
 	switch {
 	case err == nil:
 		t.action.stats.succeeded(now)
 		w.end(t, true)
-	case limited && w.run.intake.Err() != nil:
-		w.end(t, false) // had not begun
 	case w.run.work.Err() != nil:
 		w.end(t, false) // cut off by the end of the drain: nobody's failure
 	default:
@@ -298,46 +344,52 @@ func (w *worker) attempt(t *task, now time.Time) {
 	}
 }
 
-// fire waits for the rate limit, which it says in limited if it was denied, and
-// calls the trigger. A panic is an error of this firing only.
-func (w *worker) fire(ctx *attempt.Context, t *task, now time.Time) (limited bool, err error) {
-	a := t.action
+// unlimited goes on with a task that a rate limiter did not let pass. That is
+// no attempt, but it takes of the time for retries.
+func (w *worker) unlimited(t *task, now time.Time, err error) {
+	if w.run.intake.Err() != nil {
+		w.end(t, false)
+		return
+	}
+	if t.began.IsZero() {
+		t.began = now
+	}
+	w.failed(t, err)
+}
+
+func limit(ctx context.Context, l interface{ Wait(context.Context) error }) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError("rate limit", v)
+		}
+	}()
+	if err := l.Wait(ctx); err != nil {
+		return fmt.Errorf("rate limit: %w", err)
+	}
+	return nil
+}
+
+// fire calls the trigger and makes of a panic an error of this firing.
+func fire(ctx *attempt.Context, t Trigger, f Firing) (err error) {
+	defer ctx.End()
 	defer func() {
 		if v := recover(); v != nil {
 			err = newPanicError("trigger", v)
 		}
 	}()
-	if a.RateLimit != nil {
-		if err := a.RateLimit.Wait(w.run.intake); err != nil {
-			return true, fmt.Errorf("rate limit: %w", err)
-		}
-		now = time.Now()
-	}
-	if t.began.IsZero() {
-		t.began = now
-	}
-	if a.timeout > 0 {
-		ctx.Start(w.run.work, now.Add(a.timeout))
-	} else {
-		ctx.Start(w.run.work, time.Time{})
-	}
-	defer ctx.End()
-	return false, a.Trigger.Fire(ctx, t.firing)
+	return t.Fire(ctx, f)
 }
 
 // failed puts a task aside for its next attempt, or gives it up.
 func (s *sensorRun) failed(t *task, err error) {
 	a, n := t.action, t.firing.Attempt
 	a.stats.failed(err)
-	pause := max(backoff.Jitter(n, a.retry.Min, a.retry.Max), retryAfter(err))
+	pause := max(backoff.Jitter(max(n, 1), a.retry.Min, a.retry.Max), retryAfter(err))
 	level := slog.LevelDebug
 	if a.stats.warn() {
 		level = slog.LevelWarn
 	}
-	if t.began.IsZero() {
-		t.began = time.Now() // a rate limiter failed before the first attempt
-	}
-	again := !IsPermanent(err) && (a.retry.Attempts == 0 || n < a.retry.Attempts) && time.Since(t.began)+pause <= a.retry.For
+	again := !IsPermanent(err) && (a.retry.Attempts == 0 || n < a.retry.Attempts) && pause <= a.retry.For-time.Since(t.began)
 	s.log.Log(context.Background(), level, "firing failed", append(stackOf(err), //nolint:contextcheck // nothing to carry
 		"action", a.name, "firing", t.firing.ID, "attempt", n, "error", err, "again", again)...)
 	if !again {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -120,6 +121,7 @@ func TestRetryBudgets(t *testing.T) {
 		{"permanent", hearken.Retry{}, hearken.Permanent(errBroken), 1, 1, 0, 0},
 		{"permanent within", hearken.Retry{}, fmt.Errorf("x: %w", hearken.Permanent(errBroken)), 1, 1, 0, 0},
 		{"retry after", hearken.Retry{Attempts: 3}, hearken.RetryAfter(errBroken, time.Minute), 3, 3, 2 * time.Minute, 2 * time.Minute},
+		{"retry after for ever", hearken.Retry{}, hearken.RetryAfter(errBroken, math.MaxInt64), 1, 1, 0, 0},
 		{"retry after beyond the budget", hearken.Retry{}, hearken.RetryAfter(errBroken, time.Hour), 1, 1, 0, 0},
 	}
 	for _, tt := range tests {
@@ -295,7 +297,7 @@ func TestPanicsAreErrorsOfThatEventOnly(t *testing.T) {
 				if a.Trigger == nil {
 					a.Trigger = new(script)
 				}
-				a.When, a.Retry = &d, hearken.Retry{Attempts: 1}
+				a.When, a.Retry = &d, hearken.Retry{For: time.Nanosecond, Min: time.Hour, Max: time.Hour}
 				f := newFixture(a)
 				d.EventSource = f.source
 				f.Sensors[0].Workers = 1
@@ -354,13 +356,14 @@ func TestRateLimiterThatRefuses(t *testing.T) {
 			}
 			return nil
 		}}
-		f := newFixture(hearken.Action{Trigger: trigger, RateLimit: limit})
+		f := newFixture(hearken.Action{Trigger: trigger, RateLimit: limit, Retry: hearken.Retry{Attempts: 1}})
 		f.start(t)
 		pos := f.deliver("1")
 		assert.Empty(t, trigger.fired())
 		time.Sleep(time.Second)
 		synctest.Wait()
-		assert.Len(t, trigger.fired(), 1, "it is tried again like any failure")
+		require.Len(t, trigger.fired(), 1, "it is tried again")
+		assert.Equal(t, 1, trigger.fired()[0].Attempt, "which was no attempt")
 		assert.Equal(t, acked(pos), f.bus.settlements())
 		assert.NoError(t, f.end())
 	})
@@ -398,7 +401,9 @@ func TestEventOfATopicNobodyWantsHere(t *testing.T) {
 		got := f.bus.settlements()
 		require.Len(t, got, 1)
 		assert.False(t, got[0].Ack, "another version of the sensor may want it")
-		f.deliver("1", func(d *bus.Delivery) { d.Topic, d.Attempt = other, 21 })
+		f.deliver("2", func(d *bus.Delivery) { d.Topic, d.Attempt = other, 21 })
+		assert.Empty(t, f.bus.publications(), "a rolling deploy takes its time")
+		f.deliver("3", func(d *bus.Delivery) { d.Topic, d.Attempt, d.Stored = other, 21, d.Stored.Add(-time.Hour) })
 		require.Len(t, f.bus.publications(), 1, "nobody did")
 		assert.Equal(t, other.Event, extensions(f.bus.publications()[0].Event)["hearkenevent"])
 		assert.NoError(t, f.end())

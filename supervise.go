@@ -67,21 +67,23 @@ func (r *runner) output(s *sourcePlan) Output {
 	return out
 }
 
-// run calls the source and makes of a panic an error of this run.
-func (s *sourcePlan) run(ctx context.Context, out Output) (err error) {
+// run calls the source, in a goroutine of its own, and makes of a panic or of the
+// goroutine's end an error of this run.
+func (s *sourcePlan) run(ctx context.Context, out Output) error {
 	s.stats.running.Store(true)
-	returned := false
-	defer func() {
-		s.stats.running.Store(false)
-		if v := recover(); v != nil {
-			err = newPanicError("source", v)
-		} else if !returned {
-			s.stats.failed(errGoexit)
-		}
+	defer s.stats.running.Store(false)
+	ended := make(chan error, 1)
+	go func() {
+		err := errGoexit
+		defer func() {
+			if v := recover(); v != nil {
+				err = newPanicError("source", v)
+			}
+			ended <- err
+		}()
+		err = s.Source.Run(ctx, out)
 	}()
-	err = s.Source.Run(ctx, out)
-	returned = true
-	return err
+	return <-ended
 }
 
 // sleep returns false when ctx ended first.

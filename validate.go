@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/hearken-go/hearken/bus"
 )
@@ -19,27 +20,39 @@ func (m *mistakes) add(path, format string, args ...any) {
 	m.errs = append(m.errs, &ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
 }
 
-// ask adds what a part of the pipeline has to say of itself.
+// ask adds what a part of the pipeline has to say of itself. A part that is not
+// set is nil as an interface; a nil pointer within one is a mistake.
 func (m *mistakes) ask(path string, part any) {
-	if v, ok := part.(Validator); ok && !isNil(part) {
+	defer m.recovered(path)
+	switch v, ok := part.(Validator); {
+	case part == nil:
+	case isNil(part):
+		m.add(path, "is a nil %T", part)
+	case ok:
 		m.addErr(path, v.Validate())
+	}
+}
+
+// recovered makes a mistake of a panic while a part is asked.
+func (m *mistakes) recovered(path string) {
+	if v := recover(); v != nil {
+		m.add(path, "panicked when it was asked: %v", v)
 	}
 }
 
 // addErr adds the errors that err joins, each as a ConfigError below path.
 func (m *mistakes) addErr(path string, err error) {
-	if err == nil {
+	if isNil(err) {
 		return
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
+	if c, ok := err.(*ConfigError); ok { //nolint:errorlint // what wraps it says more
+		m.add(joinPath(path, c.Path), "%s", c.Msg)
+		return
+	}
+	if list, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(list.Unwrap()...).Error() {
+		for _, e := range list.Unwrap() {
 			m.addErr(path, e)
 		}
-		return
-	}
-	var c *ConfigError
-	if errors.As(err, &c) {
-		m.add(joinPath(path, c.Path), "%s", c.Msg)
 		return
 	}
 	m.add(path, "%v", err)
@@ -78,6 +91,8 @@ func (m *mistakes) name(path, name string) {
 		m.add(path, "is empty; it is what the bus stores things under")
 	case strings.ContainsFunc(name, unicode.IsControl):
 		m.add(path, "%q holds a control character", name)
+	case !utf8.ValidString(name):
+		m.add(path, "%q is not UTF-8", name)
 	}
 }
 
@@ -152,11 +167,11 @@ func (m *mistakes) sensor(path string, p *Pipeline, s *Sensor) {
 	if len(s.Actions) == 0 {
 		m.add(path+".Actions", "is empty; a sensor without actions does nothing")
 	}
-	if s.Workers < 0 {
-		m.add(path+".Workers", "is %d; zero means %d", s.Workers, defaultWorkers)
+	if s.Workers < 0 || s.Workers > maxWorkers {
+		m.add(path+".Workers", "is %d; at most %d, and zero means %d", s.Workers, maxWorkers, defaultWorkers)
 	}
-	if s.InFlight < 0 {
-		m.add(path+".InFlight", "is %d; zero means %d for each worker", s.InFlight, inFlightEach)
+	if s.InFlight < 0 || s.InFlight > inFlightEach*maxWorkers {
+		m.add(path+".InFlight", "is %d; at most %d, and zero means %d for each worker", s.InFlight, inFlightEach*maxWorkers, inFlightEach)
 	}
 	names := make(map[string]bool)
 	for i := range s.Actions {
@@ -186,6 +201,7 @@ func (m *mistakes) action(path string, p *Pipeline, a *Action) {
 	}
 	m.ask(path+".Trigger", a.Trigger)
 	if r, ok := a.Trigger.(Reader); ok && !isNil(a.When) {
+		defer m.recovered(path + ".Trigger")
 		m.reads(path+".Trigger", a.When, r.Reads())
 	}
 }
@@ -198,7 +214,7 @@ func (m *mistakes) joining(path string, a *Action) {
 	} else if a.Within > 0 {
 		m.add(path+".Within", "bounds a join: "+later)
 	}
-	if !isNil(a.Reset) {
+	if a.Reset != nil {
 		m.add(path+".Reset", "resets a join: "+later)
 	}
 	if a.Queue {

@@ -62,7 +62,7 @@ func TestTenMistakesAtOnce(t *testing.T) {
 		`Bus: is nil; give a bus, such as &memory.Bus{} where events may be lost with the process`,
 		`EventSources["$x/y"].Name: begins with $, which is kept for Hearken's own topics`,
 		`EventSources["orders/created"]: has the Name and Event of another event source`,
-		`Sensors["s"].Workers: is -1; zero means 16`,
+		`Sensors["s"].Workers: is -1; at most 65536, and zero means 16`,
 		`Sensors["s"].Actions["a"].When: is an empty Any, which never holds`,
 		`Sensors["s"].Actions["a"].Name: is the name of another action of the sensor too`,
 		`Sensors["s"].Actions["a"].When["created"].EventSource: oders/created is not among the pipeline's EventSources; list it, with a nil Source if another process runs it`,
@@ -77,7 +77,7 @@ func TestValidate(t *testing.T) {
 	var nilBus *scriptedBus
 	var nilDependency *hearken.Dependency
 	source := &part{}
-	run := hearken.SourceFunc(nil)
+	run := hearken.SourceFunc(func(context.Context, hearken.Output) error { return nil })
 	tests := []struct {
 		name   string
 		change func(f *fixture, a *hearken.Action)
@@ -94,11 +94,11 @@ func TestValidate(t *testing.T) {
 		{"one source twice", func(f *fixture, _ *hearken.Action) {
 			f.source.Source = runnable{source}
 			two := &runnablePointer{runnable{source}}
-			f.EventSources = append(f.EventSources, &hearken.EventSource{Name: "a", Event: "b", Source: two}, &hearken.EventSource{Name: "a", Event: "c", Source: two}, &hearken.EventSource{Name: "a", Event: "d", Source: run})
+			f.EventSources = append(f.EventSources, &hearken.EventSource{Name: "a", Event: "b", Source: two}, &hearken.EventSource{Name: "a", Event: "c", Source: two}, &hearken.EventSource{Name: "a", Event: "d", Source: run}, &hearken.EventSource{Name: "a", Event: "e", Source: run})
 		}, []string{`EventSources["a/c"].Source: is also the Source of EventSources["a/b"]; give each event source its own`}},
 		{"a sensor's names", func(f *fixture, _ *hearken.Action) { f.Sensors[0].Name = "*" }, []string{`Sensors["*"].Name: is "*", which means all sensors in DeadLetters`}},
 		{"a sensor without a name", func(f *fixture, _ *hearken.Action) { f.Sensors[0].Name, f.Sensors[0].InFlight = "", -1 }, []string{
-			"Sensors[0].Name: is empty; it is what the bus stores things under", "Sensors[0].InFlight: is -1; zero means 16 for each worker",
+			"Sensors[0].Name: is empty; it is what the bus stores things under", "Sensors[0].InFlight: is -1; at most 1048576, and zero means 16 for each worker",
 		}},
 		{"actions without a name", func(f *fixture, a *hearken.Action) {
 			f.Sensors[0].Actions = append(f.Sensors[0].Actions, *a)
@@ -129,7 +129,19 @@ func TestValidate(t *testing.T) {
 			f.Store = &validStore{err: errors.New("no replicas")}
 			f.dep.Filter = &validFilter{err: &hearken.ConfigError{Path: "[1]", Msg: "no path"}}
 			a.Trigger = &part{err: errors.Join(&hearken.ConfigError{Path: "URL", Msg: "is empty"}, fmt.Errorf("and: %w", &hearken.ConfigError{Msg: "more"}))}
-		}, []string{"Store: no replicas", `When["created"].Filter[1]: no path`, "Trigger.URL: is empty", "Trigger: more"}},
+		}, []string{"Store: no replicas", `When["created"].Filter[1]: no path`, "Trigger.URL: is empty", "Trigger: and: more"}},
+		{"nil pointers for parts", func(f *fixture, a *hearken.Action) {
+			var filter *validFilter
+			var store *validStore
+			var limit *limiter
+			f.Store, f.dep.Filter, a.RateLimit, f.source.Source = store, filter, limit, hearken.SourceFunc(nil)
+		}, []string{"Store: is a nil *hearken_test.validStore", `EventSources["orders/created"].Source: is a nil hearken.SourceFunc`,
+			`When["created"].Filter: is a nil *hearken_test.validFilter`, "RateLimit: is a nil *hearken_test.limiter"}},
+		{"parts that panic, and a nil error", func(f *fixture, a *hearken.Action) {
+			var none *hearken.ConfigError
+			f.Store, a.Trigger = &validStore{err: none}, &part{err: panicText{}}
+		}, []string{"Trigger: %!v(PANIC=Error method: broken)"}},
+		{"names that are not UTF-8", func(f *fixture, _ *hearken.Action) { f.Name = "\xff" }, []string{`Name: "\xff" is not UTF-8`}},
 		{"what a trigger reads", func(f *fixture, a *hearken.Action) {
 			other := &hearken.Dependency{Name: "other", EventSource: f.source}
 			a.When = hearken.Any(f.dep, hearken.All(other))
@@ -160,6 +172,11 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
+
+// panicText is an error that cannot say what it is.
+type panicText struct{}
+
+func (panicText) Error() string { panic(errBroken) }
 
 type every struct{}
 

@@ -9,10 +9,14 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 )
 
-// RedriveExtension is the CloudEvents extension that counts how often a dead
-// letter was published back. It is part of an event's Identity, or the letter
-// would be taken for a duplicate of what failed.
-const RedriveExtension = "hearkenredrive"
+// The CloudEvents extensions of an event that was published back from the dead
+// letters: how often, and the ID of the firing that had failed. Both are part of
+// its Identity, or it would be taken for a duplicate of what failed, or of the
+// same event published back for another action.
+const (
+	RedriveExtension = "hearkenredrive"
+	FiringExtension  = "hearkenfiring"
+)
 
 // Identity is what makes two publications the same happening. It is comparable.
 // CloudEvents 1.0 makes source and id unique for each distinct event; the topic
@@ -22,11 +26,16 @@ type Identity struct {
 	Source  string // the event's source attribute
 	ID      string // the event's id attribute
 	Redrive int    // how often it was published back
+	Firing  string // the firing that had failed, if it was published back
 }
 
 // IdentityOf returns the identity of e published to t.
 func IdentityOf(t Topic, e event.Event) Identity {
-	return Identity{Topic: t, Source: source(e), ID: e.ID(), Redrive: Redrive(e)}
+	id := Identity{Topic: t, Source: source(e), ID: e.ID()}
+	if id.Redrive = Redrive(e); id.Redrive > 0 {
+		id.Firing, _ = e.Extensions()[FiringExtension].(string)
+	}
+	return id
 }
 
 // Redrive returns how often e was published back from the dead letters.
@@ -60,7 +69,11 @@ func (i Identity) Append(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	return binary.AppendVarint(b, int64(i.Redrive))
+	b = binary.AppendVarint(b, int64(i.Redrive))
+	if i.Redrive > 0 {
+		b = append(b, i.Firing...)
+	}
+	return b
 }
 
 // source returns e.Source() and spares the building of a URL from its parts in

@@ -22,6 +22,11 @@ func TestIdentityTellsHappeningsApart(t *testing.T) {
 
 	redriven := newEvent("s", "1")
 	redriven.SetExtension(bus.RedriveExtension, int32(1))
+	redriven.SetExtension(bus.FiringExtension, "f")
+	another := redriven.Clone()
+	another.SetExtension(bus.FiringExtension, "g")
+	assert.NotEqual(t, bus.IdentityOf(topic, redriven), bus.IdentityOf(topic, another), "published back for another action")
+	assert.NotEqual(t, bus.IdentityOf(topic, redriven).Hash(), bus.IdentityOf(topic, another).Hash())
 	tests := []struct {
 		name string
 		id   bus.Identity

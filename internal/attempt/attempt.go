@@ -20,6 +20,7 @@ type Context struct {
 	ctx    context.Context //nolint:containedctx // the real one, once someone asked for Done
 	cancel context.CancelFunc
 	ended  bool
+	err    error // what Err has said, which does not change
 }
 
 // Start makes c a child of parent that ends at the deadline; zero means never.
@@ -68,16 +69,17 @@ func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.err != nil:
 	case c.ctx != nil:
-		return c.ctx.Err()
+		c.err = c.ctx.Err()
 	case c.ended:
-		return context.Canceled
+		c.err = context.Canceled
 	case c.parent.Err() != nil:
-		return c.parent.Err()
+		c.err = c.parent.Err()
 	case !c.deadline.IsZero() && !time.Now().Before(c.deadline):
-		return context.DeadlineExceeded
+		c.err = context.DeadlineExceeded
 	}
-	return nil
+	return c.err
 }
 
 // Value implements context.Context. Once there is a real context the question

@@ -4,6 +4,7 @@
 package backoff
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -19,5 +20,6 @@ func Jitter(n int, floor, ceiling time.Duration) time.Duration {
 		}
 		bound *= 2
 	}
-	return time.Duration(rand.Int64N(int64(max(min(bound, ceiling), 1)) + 1))
+	bound = max(min(bound, ceiling), 1)
+	return time.Duration(rand.Int64N(int64(min(bound, math.MaxInt64-1)) + 1))
 }

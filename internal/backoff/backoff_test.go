@@ -21,6 +21,7 @@ func TestJitter(t *testing.T) {
 		{"the ceiling", 7, time.Second, time.Minute, time.Minute},
 		{"long after it", 1 << 20, time.Second, time.Minute, time.Minute},
 		{"no overflow", 100, time.Second, math.MaxInt64 - 1, math.MaxInt64 - 1},
+		{"the longest there is", 1, math.MaxInt64, math.MaxInt64, math.MaxInt64},
 		{"floor above ceiling", 1, time.Hour, time.Minute, time.Minute},
 		{"nothing to wait for", 1, 0, 0, 1},
 	}
