@@ -90,6 +90,20 @@ func TestEndFreesThoseWhoWait(t *testing.T) {
 	assert.ErrorIs(t, c.Err(), context.Canceled)
 }
 
+func TestErrDoesNotChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, cancel := context.WithCancel(t.Context())
+		c := start(parent, time.Second)
+		time.Sleep(time.Second)
+		assert.ErrorIs(t, c.Err(), context.DeadlineExceeded)
+		cancel()
+		c.End()
+		assert.ErrorIs(t, c.Err(), context.DeadlineExceeded)
+		<-c.Done()
+		assert.ErrorIs(t, c.Err(), context.DeadlineExceeded)
+	})
+}
+
 func BenchmarkContext(b *testing.B) {
 	b.Run("lazy", func(b *testing.B) {
 		b.ReportAllocs()
