@@ -24,7 +24,7 @@ func (e *nilError) Error() string { return e.text }
 func (e *nilError) Unwrap() error { return errors.New(e.text) }
 
 func TestErrorThatPanicsIsDeadLettered(t *testing.T) {
-	for name, err := range map[string]error{"a typed nil": (*nilError)(nil), "its text panics": hearken.Permanent(panicText{})} {
+	for name, err := range map[string]error{"a typed nil": (*nilError)(nil), "its text panics": hearken.Permanent(textlessError{})} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(hearken.Action{Trigger: always{err}})
@@ -140,7 +140,8 @@ func (s stuckSubscription) Receive(ctx context.Context) (bus.Delivery, error) {
 
 type stuckSettler struct{}
 
-func (stuckSettler) Ack(ctx context.Context) error                    { <-ctx.Done(); return ctx.Err() }
+func (stuckSettler) Ack(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+
 func (stuckSettler) Retry(ctx context.Context, _ time.Duration) error { <-ctx.Done(); return ctx.Err() }
 
 func TestSettlingThatHangsDoesNotHangRun(t *testing.T) {

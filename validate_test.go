@@ -135,11 +135,13 @@ func TestValidate(t *testing.T) {
 			var store *validStore
 			var limit *limiter
 			f.Store, f.dep.Filter, a.RateLimit, f.source.Source = store, filter, limit, hearken.SourceFunc(nil)
-		}, []string{"Store: is a nil *hearken_test.validStore", `EventSources["orders/created"].Source: is a nil hearken.SourceFunc`,
-			`When["created"].Filter: is a nil *hearken_test.validFilter`, "RateLimit: is a nil *hearken_test.limiter"}},
+		}, []string{
+			"Store: is a nil *hearken_test.validStore", `EventSources["orders/created"].Source: is a nil hearken.SourceFunc`,
+			`When["created"].Filter: is a nil *hearken_test.validFilter`, "RateLimit: is a nil *hearken_test.limiter",
+		}},
 		{"parts that panic, and a nil error", func(f *fixture, a *hearken.Action) {
 			var none *hearken.ConfigError
-			f.Store, a.Trigger = &validStore{err: none}, &part{err: panicText{}}
+			f.Store, a.Trigger = &validStore{err: none}, &part{err: textlessError{}}
 		}, []string{"Trigger: %!v(PANIC=Error method: broken)"}},
 		{"names that are not UTF-8", func(f *fixture, _ *hearken.Action) { f.Name = "\xff" }, []string{`Name: "\xff" is not UTF-8`}},
 		{"what a trigger reads", func(f *fixture, a *hearken.Action) {
@@ -173,10 +175,10 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// panicText is an error that cannot say what it is.
-type panicText struct{}
+// textlessError is an error that cannot say what it is.
+type textlessError struct{}
 
-func (panicText) Error() string { panic(errBroken) }
+func (textlessError) Error() string { panic(errBroken) }
 
 type every struct{}
 

@@ -86,6 +86,8 @@ type Bus interface {
 	// lists it. So the members of a rolling deploy may list different topics,
 	// and any of them may receive an event of any of the group's topics.
 	//
+	// A group without a name, a topic or a place in flight is an error.
+	//
 	// ctx governs the call only, not the life of the subscription.
 	Subscribe(ctx context.Context, g Group) (Subscription, error)
 }
@@ -139,6 +141,7 @@ type Delivery struct {
 	// each redelivery.
 	Stored time.Time
 	// Attempt counts the deliveries of this event to this group, from 1.
+	// Those that were handed back count too.
 	Attempt int
 	// Err is not nil when what is stored is not a valid event. Event then has
 	// type UndecodableType and the stored bytes as its data.

@@ -293,14 +293,16 @@ func holding(f *faulty, end func(ctx context.Context, s bus.Subscription, held [
 			return nil, err
 		}
 		var held []bus.Delivery
-		return &sub{s, func(ctx context.Context) error { return end(ctx, s, slices.Clone(held)) },
+		return &sub{
+			s, func(ctx context.Context) error { return end(ctx, s, slices.Clone(held)) },
 			func(ctx context.Context) (bus.Delivery, error) {
 				d, err := s.Receive(ctx)
 				if err == nil {
 					held = append(held, d)
 				}
 				return d, err
-			}}, nil
+			},
+		}, nil
 	}
 }
 
