@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/bus/memory"
@@ -103,4 +105,69 @@ func ExampleTriggerFunc() {
 	// Output:
 	// firing 1 of greet
 	// <nil>
+}
+
+func ExampleNewEvent() {
+	e, err := hearken.NewEvent("order", "17", map[string]int{"number": 17})
+	fmt.Println(e.Type(), e.ID(), e.DataContentType(), string(e.Data()), err)
+	// Output: order 17 application/json {"number":17} <nil>
+}
+
+func ExampleDeadLetters() {
+	// A sensor that tells a person what another has given up.
+	letter := &hearken.Dependency{EventSource: hearken.DeadLetters("ship")}
+	tell := hearken.Sensor{Name: "tell", Actions: []hearken.Action{{
+		When: letter,
+		Trigger: hearken.TriggerFunc(func(_ context.Context, f hearken.Firing) error {
+			e, err := f.Event(letter)
+			if err != nil {
+				return err
+			}
+			fmt.Println("order", e.Extensions()["hearkenid"], "failed:", e.Extensions()["hearkenerror"])
+			return nil
+		}),
+	}}}
+
+	e, err := hearken.NewEvent("order", "a letter's own id", nil)
+	if err != nil {
+		fmt.Println(err)
+	}
+	e.SetExtension("hearkenid", "17")
+	e.SetExtension("hearkenerror", "no such address")
+	err = tell.Actions[0].Trigger.Fire(context.Background(), hearken.Firing{Events: map[string]hearken.Event{"ship": e}})
+	fmt.Println(err)
+	// Output:
+	// order 17 failed: no such address
+	// <nil>
+}
+
+func ExampleAll() {
+	built := &hearken.Dependency{Name: "built"}
+	tested := &hearken.Dependency{Name: "tested"}
+	p := hearken.Pipeline{Sensors: []hearken.Sensor{{Name: "deploy", Actions: []hearken.Action{{When: hearken.All(built, tested)}}}}}
+	fmt.Println(strings.Contains(p.Validate().Error(), "joins several events by All: this version has no joins"))
+	// Output: true
+}
+
+func ExampleRetryAfter() {
+	throttled := hearken.TriggerFunc(func(context.Context, hearken.Firing) error {
+		return hearken.RetryAfter(errors.New("too many requests"), time.Minute)
+	})
+	fmt.Println(throttled.Fire(context.Background(), hearken.Firing{}))
+	// Output: too many requests
+}
+
+func ExamplePayloadFunc() {
+	order := &hearken.Dependency{Name: "order"}
+	number := hearken.PayloadFunc(func(f hearken.Firing) ([]byte, error) {
+		e, err := f.Event(order)
+		return e.Data(), err
+	})
+	e, err := hearken.NewEvent("order", "17", 17)
+	if err != nil {
+		fmt.Println(err)
+	}
+	b, err := number.Payload(hearken.Firing{Events: map[string]hearken.Event{"order": e}})
+	fmt.Println(string(b), err)
+	// Output: 17 <nil>
 }
