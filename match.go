@@ -156,7 +156,7 @@ func (w *worker) begin(t *task, r *route, now time.Time) {
 	}
 	t.open.Add(int32(len(others))) //nolint:gosec // as many as a sensor has actions
 	for _, other := range others {
-		if !w.queue.Push(other) {
+		if !w.crew.Push(other) {
 			w.end(other, false)
 		}
 	}

@@ -12,19 +12,19 @@ import (
 	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/internal/attempt"
 	"github.com/hearken-go/hearken/internal/backoff"
-	"github.com/hearken-go/hearken/internal/workqueue"
+	"github.com/hearken-go/hearken/internal/crew"
 )
 
-// sensorRun is a sensor that runs: one goroutine receives, workers match and
-// fire, timers bring retries back to the workers.
+// sensorRun is a sensor that runs: a crew of workers, one of which receives while
+// the others match and fire, and timers that bring retries back to them.
 //
 // A delivery that has been received is held until all its tasks have ended.
-// Each task is in one place at a time: in the queue, with a worker, or asleep.
+// Each task is in one place at a time: waiting, with a worker, or asleep.
 type sensorRun struct {
 	*sensorPlan
-	run   *runner
-	log   *slog.Logger
-	queue workqueue.Queue[*task]
+	run  *runner
+	log  *slog.Logger
+	crew *crew.Crew[*task]
 
 	mu       sync.Mutex
 	sub      bus.Subscription
@@ -57,6 +57,7 @@ type task struct {
 func newSensorRun(r *runner, p *sensorPlan) *sensorRun {
 	return &sensorRun{
 		sensorPlan: p,
+		crew:       crew.New[*task](p.workers),
 		run:        r,
 		log:        r.log.With("sensor", p.name),
 		held:       make(map[bus.Pos]*held),
@@ -78,27 +79,23 @@ func (s *sensorRun) setSubscription(sub bus.Subscription) {
 }
 
 func (s *sensorRun) start(wg *sync.WaitGroup) {
-	wg.Go(s.receive)
-	for range s.workers {
+	for range s.workers + 1 { // one more, to receive while all others are busy
 		s.addWorker(wg)
 	}
 }
 
-// receive takes deliveries from the bus until intake ends. The bus stops it
-// when all places in flight are held.
-func (s *sensorRun) receive() {
+// receive waits for the next delivery, through all troubles of the bus, until
+// intake ends. The bus stops it when all places in flight are held.
+func (s *sensorRun) receive() (bus.Delivery, bool) {
 	ctx := s.run.intake
-	for failures := 0; ctx.Err() == nil; {
+	for failures := 1; ; failures++ {
 		d, err := s.subscription().Receive(ctx)
 		if err == nil {
-			failures = 0
-			s.accept(d)
-			continue
+			return d, true
 		}
 		if ctx.Err() != nil {
-			return
+			return d, false
 		}
-		failures++
 		s.stats.receiving.Store(false)
 		s.stats.failed(err)
 		s.log.Warn("sensor cannot receive", "error", err, "failures", failures)
@@ -136,10 +133,10 @@ func (s *sensorRun) close(sub bus.Subscription) error {
 	return sub.Close(ctx)
 }
 
-// accept takes a delivery in hand. One whose position is held already is the
+// accept takes a delivery in hand and returns its first task, or nil. One whose position is held already is the
 // same event come again, and is settled in its place: the subscription that the
 // first came by may be gone.
-func (s *sensorRun) accept(d bus.Delivery) {
+func (s *sensorRun) accept(d bus.Delivery) *task {
 	h := &held{Delivery: d}
 	h.open.Store(1)
 	h.first.held = h
@@ -153,12 +150,10 @@ func (s *sensorRun) accept(d bus.Delivery) {
 	s.mu.Unlock()
 	if first != nil {
 		s.stats.repeated.Add(1)
-		return
+		return nil
 	}
 	s.stats.received.Add(1)
-	if !s.queue.Push(&h.first) {
-		s.end(&h.first, false)
-	}
+	return &h.first
 }
 
 // end ends a task, finished or to be handed back, and with the last one of a
@@ -213,7 +208,7 @@ func (s *sensorRun) wake(t *task) {
 	_, mine := s.sleeping[t]
 	delete(s.sleeping, t)
 	s.mu.Unlock()
-	if mine && !s.queue.Push(t) {
+	if mine && !s.crew.Push(t) {
 		s.end(t, false)
 	}
 }
@@ -226,7 +221,7 @@ func (s *sensorRun) stop() {
 	asleep := s.sleeping
 	s.sleeping = make(map[*task]*time.Timer)
 	s.mu.Unlock()
-	for _, t := range s.queue.Close() {
+	for _, t := range s.crew.Close() {
 		s.end(t, false)
 	}
 	for t, timer := range asleep {
@@ -266,11 +261,34 @@ func (s *sensorRun) addWorker(wg *sync.WaitGroup) {
 				s.addWorker(wg)
 			}
 		}()
-		for t, ok := s.queue.Pop(); ok; t, ok = s.queue.Pop() {
+		for t, turn := w.next(); turn != crew.Home; t, turn = w.next() {
 			w.do(t)
 		}
 		ended = true
 	})
+}
+
+// next returns the next task, if need be by receiving it.
+func (w *worker) next() (*task, crew.Turn) {
+	t, turn := w.crew.Next()
+	for turn == crew.Lead {
+		d, ok := w.receive()
+		if !ok {
+			return nil, crew.Home
+		}
+		if t = w.accept(d); t == nil {
+			continue
+		}
+		own, ok := w.crew.Got(t)
+		if !ok {
+			w.end(t, false)
+			return nil, crew.Home
+		}
+		if own {
+			turn = crew.Work
+		}
+	}
+	return t, turn
 }
 
 var errGoexit = errors.New("the goroutine was ended by runtime.Goexit")
@@ -278,6 +296,7 @@ var errGoexit = errors.New("the goroutine was ended by runtime.Goexit")
 // do runs a task. Whatever of the application's code panics or ends the
 // goroutine fails this task only.
 func (w *worker) do(t *task) {
+	defer w.crew.Done()
 	returned := false
 	defer func() {
 		if v := recover(); v != nil {
