@@ -52,7 +52,12 @@ func publishMutants() []mutant {
 		}), fails: []string{"Dedupe/another identity"}},
 		{name: "dedupes what is published back", spoil: dedupesBy(func(t bus.Topic, e event.Event) string {
 			return t.String() + e.ID() + e.Source()
-		}), fails: []string{"Dedupe/another identity"}},
+		}), fails: []string{"Dedupe/another identity", "Dedupe/published back for another action"}},
+		{name: "dedupes what is published back for another action", spoil: dedupesBy(func(t bus.Topic, e event.Event) string {
+			id := bus.IdentityOf(t, e)
+			id.Firing = ""
+			return fmt.Sprint(id)
+		}), fails: []string{"Dedupe/published back for another action"}},
 		{name: "dedupes for ever", spoil: dedupesBy(func(t bus.Topic, e event.Event) string {
 			return fmt.Sprint(bus.IdentityOf(t, e))
 		}), fails: []string{"Dedupe/forgotten after the window"}},

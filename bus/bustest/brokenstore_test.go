@@ -226,8 +226,10 @@ func sharesValues(s *faultyStore) {
 // entries makes List yield something else than the entries found.
 func entries(change func(found, all []bus.Entry) []bus.Entry) func(f *faulty) {
 	collect := func(seq iter.Seq2[bus.Entry, error]) (found []bus.Entry) {
-		for e := range seq {
-			found = append(found, e)
+		for e, err := range seq {
+			if err == nil {
+				found = append(found, e)
+			}
 		}
 		return found
 	}
@@ -264,10 +266,10 @@ func listsDeleted(s *faultyStore) {
 }
 
 func updateMutants() []mutant {
-	updating := func(change func(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error) func(f *faulty) {
+	updating := func(change func(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error) func(f *faulty) {
 		return storing(func(s *faultyStore) {
 			s.update = func(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
-				return change(s, ctx, key, f)
+				return change(ctx, s, key, f)
 			}
 		})
 	}
@@ -275,29 +277,29 @@ func updateMutants() []mutant {
 		{name: "reads, then writes", spoil: updating(readThenWrite), fails: []string{
 			"Store/Update/many at once", "Store/Update/another comes between",
 		}},
-		{name: "gives f nothing", spoil: updating(func(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+		{name: "gives f nothing", spoil: updating(func(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 			return s.Store.Update(ctx, key, func([]byte) ([]byte, error) { return f(nil) })
 		}), fails: []string{"Store/Update/gets the present value"}},
-		{name: "deletes nothing", spoil: updating(func(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+		{name: "deletes nothing", spoil: updating(func(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 			return s.Store.Update(ctx, key, func(old []byte) ([]byte, error) {
 				value, err := f(old)
 				return append([]byte{}, value...), err
 			})
 		}), fails: []string{"Store/Update/nil deletes", "Store/List/no deleted entries", "Store/List/changing what is listed"}},
-		{name: "deletes what is empty", spoil: updating(func(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+		{name: "deletes what is empty", spoil: updating(func(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 			return s.Store.Update(ctx, key, func(old []byte) ([]byte, error) {
 				value, err := f(old)
 				return append([]byte(nil), value...), err
 			})
 		}), fails: []string{"Store/Update/empty is a value", "Store/List/no deleted entries"}},
-		{name: "wraps f's error", spoil: updating(func(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+		{name: "wraps f's error", spoil: updating(func(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 			if err := s.Store.Update(ctx, key, f); err != nil {
 				return fmt.Errorf("update of %q: %w", key, err)
 			}
 			return nil
 		}), fails: []string{"Store/Update/an error changes nothing"}},
 		{name: "stores in spite of f's error", spoil: updating(storesFailed), fails: []string{"Store/Update/an error changes nothing"}},
-		{name: "cuts values", spoil: updating(func(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+		{name: "cuts values", spoil: updating(func(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 			return s.Store.Update(ctx, key, func(old []byte) ([]byte, error) {
 				value, err := f(old)
 				return value[:min(len(value), 1000):min(len(value), 1000)], err
@@ -313,7 +315,7 @@ func updateMutants() []mutant {
 	}
 }
 
-func readThenWrite(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+func readThenWrite(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 	old, err := s.Store.Get(ctx, key)
 	if err != nil {
 		return err
@@ -326,7 +328,7 @@ func readThenWrite(s *faultyStore, ctx context.Context, key string, f func([]byt
 	return s.Store.Update(ctx, key, func([]byte) ([]byte, error) { return value, nil })
 }
 
-func storesFailed(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+func storesFailed(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 	var failed error
 	err := s.Store.Update(ctx, key, func(old []byte) (value []byte, _ error) {
 		value, failed = f(old)
@@ -339,7 +341,7 @@ func storesFailed(s *faultyStore, ctx context.Context, key string, f func([]byte
 }
 
 // claimsStored returns nil without an answer, and had sent nothing.
-func claimsStored(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+func claimsStored(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 	if c := s.Store.(*connStore); c.conn.loseAnswers.Load() {
 		return nil
 	}
@@ -348,7 +350,7 @@ func claimsStored(s *faultyStore, ctx context.Context, key string, f func([]byte
 
 // writesAgain remembers what it had no answer for, and puts it in the way of
 // the next update.
-func writesAgain(s *faultyStore, ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+func writesAgain(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
 	c := s.Store.(*connStore)
 	var wrote []byte
 	err := s.Store.Update(ctx, key, func(old []byte) (value []byte, err error) {

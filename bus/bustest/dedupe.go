@@ -22,6 +22,11 @@ func dedupeCases() []busCase {
 	return append(cases, busCase{
 		name: "Dedupe/another identity", clause: "Identity is what makes two publications the same happening.",
 		prove: otherIdentities,
+	}, busCase{
+		name: "Dedupe/published back for another action",
+		clause: "Both are part of its Identity, or it would be taken for a duplicate of what failed, or of the same event " +
+			"published back for another action.",
+		prove: publishedBack,
 	})
 }
 
@@ -111,4 +116,17 @@ func otherIdentities(p *probe) {
 	if len(seen) != 7 {
 		p.failf("7 events of different identity were published, %d came: %v", len(seen), seen)
 	}
+}
+
+// publishedBack publishes one event back for two actions that it had failed in.
+func publishedBack(p *probe) {
+	b := p.open()
+	s := p.subscribe(b, "group", ordinary("created"))
+	for _, firing := range []string{"firing1", "firing2"} {
+		redriven := newEvent("1")
+		redriven.SetExtension(bus.RedriveExtension, int32(1))
+		redriven.SetExtension(bus.FiringExtension, firing)
+		p.send(b, ordinary("created"), redriven)
+	}
+	p.expect(s, "1", "1")
 }

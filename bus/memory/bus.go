@@ -75,24 +75,38 @@ var (
 	_ bus.DeadLetterCounter = (*Bus)(nil)
 )
 
-// room counts what takes place on the bus.
+// room counts what takes place on the bus. Who settles only adds to what left,
+// and who publishes looks at that only when there seems to be no room, or they
+// would wait for each other's cache line with each event.
 type room struct {
-	events, bytes atomic.Int64
+	events, bytes int64 // stored, and left since the last look; guarded by Bus.mu
+	_             [64]byte
+	left          struct{ events, bytes atomic.Int64 }
 }
 
 // enter takes the place of r until n groups have settled it.
 func (m *room) enter(r *record, n int) {
 	r.unsettled.Store(int32(n))
-	m.events.Add(1)
-	m.bytes.Add(r.size)
+	m.events++
+	m.bytes += r.size
 }
 
 // settled gives the place of r back with the last group.
 func (m *room) settled(r *record) {
 	if r.letter == nil && r.unsettled.Add(-1) == 0 {
-		m.events.Add(-1)
-		m.bytes.Add(-r.size)
+		m.left.events.Add(1)
+		m.left.bytes.Add(r.size)
 	}
+}
+
+// has reports whether there is room for an event more of that size.
+func (m *room) has(size, maxEvents, maxBytes int64) bool {
+	if m.events < maxEvents && m.bytes+size <= maxBytes {
+		return true
+	}
+	m.events -= m.left.events.Swap(0)
+	m.bytes -= m.left.bytes.Swap(0)
+	return m.events < maxEvents && m.bytes+size <= maxBytes
 }
 
 // overhead is what an event takes beside its data, roughly.
@@ -106,32 +120,37 @@ func (b *Bus) Publish(ctx context.Context, t bus.Topic, e event.Event) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	letter := t.IsDeadLetters()
 	size, most := int64(len(e.DataEncoded)+overhead), b.maxBytes()
-	if letter {
+	if t.IsDeadLetters() {
 		most += bus.DeadLetterRoom
 	}
 	if size > most {
 		return fmt.Errorf("%w: %d bytes, MaxBytes is %d", bus.ErrRejected, size, b.maxBytes())
 	}
-	id := bus.IdentityOf(t, e)
+	granted, err := b.put(t, e, size)
+	granted.wake()
+	return err
+}
 
+// put stores e unless it is a duplicate, and returns who is to be woken for it.
+func (b *Bus) put(t bus.Topic, e event.Event, size int64) (granted *waiter, err error) {
+	id, letter := bus.IdentityOf(t, e), t.IsDeadLetters()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	places := b.places[t]
 	if len(places) == 0 && !letter {
-		return nil
+		return granted, nil
 	}
 	now := time.Now()
 	window := cmp.Or(b.DedupeWindow, 2*time.Minute)
 	hash, known := b.seen.find(id, now, window)
 	if known {
-		return nil
+		return granted, nil
 	}
-	if !letter && (b.room.events.Load() >= b.maxEvents() || b.room.bytes.Load()+size > b.maxBytes()) {
-		return b.full()
+	if !letter && !b.room.has(size, b.maxEvents(), b.maxBytes()) {
+		return nil, b.full()
 	}
-	b.seen.add(id, hash, now, window, cmp.Or(b.MaxIdentities, 1<<16))
+	b.seen.add(hash, now, window, cmp.Or(b.MaxIdentities, 1<<16))
 	b.seq++
 	r := &record{event: e, seq: b.seq, stored: now, size: size}
 	if letter {
@@ -140,9 +159,9 @@ func (b *Bus) Publish(ctx context.Context, t bus.Topic, e event.Event) error {
 		b.room.enter(r, len(places))
 	}
 	for i, p := range places {
-		p.group.push(p, r, i == 0, now.Sub(b.begun))
+		granted = p.group.push(p, r, i == 0, now.Sub(b.begun), granted)
 	}
-	return nil
+	return granted, nil
 }
 
 // full returns the error for an event that there is no room for. b.mu is held.
@@ -155,7 +174,7 @@ func (b *Bus) full() error {
 		}
 	}
 	return fmt.Errorf("%w: %d events of %d bytes are stored, MaxEvents is %d and MaxBytes %d; group %q holds most of them: %d",
-		bus.ErrFull, b.room.events.Load(), b.room.bytes.Load(), b.maxEvents(), b.maxBytes(), most.name, backlog)
+		bus.ErrFull, b.room.events, b.room.bytes, b.maxEvents(), b.maxBytes(), most.name, backlog)
 }
 
 // Subscribe implements bus.Bus.

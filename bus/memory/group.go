@@ -39,8 +39,9 @@ type group struct {
 	active  time.Duration // when it received or settled last, since Bus.begun; 0: never
 }
 
-// push stores r for the group, in r's own item if that is free.
-func (g *group) push(p *place, r *record, own bool, now time.Duration) {
+// push stores r for the group, in r's own item if that is free. It returns
+// granted and who is to be woken for r.
+func (g *group) push(p *place, r *record, own bool, now time.Duration, granted *waiter) *waiter {
 	it := &r.first
 	if !own {
 		it = new(item)
@@ -52,8 +53,9 @@ func (g *group) push(p *place, r *record, own bool, now time.Duration) {
 	g.mu.Lock()
 	p.backlog++
 	g.fresh.pushBack(it)
-	g.match(now)
+	granted = g.grant(now, granted)
 	g.mu.Unlock()
+	return granted
 }
 
 // pop takes the next ready item out; nil when none is.
@@ -78,7 +80,11 @@ func (g *group) touch(now time.Duration) { g.active = max(1, now) }
 func (g *group) ready() bool { return g.again.head != nil || g.fresh.head != nil }
 
 // match gives ready items to who waits for one.
-func (g *group) match(now time.Duration) {
+func (g *group) match(now time.Duration) { g.grant(now, nil).wake() }
+
+// grant gives ready items to who waits for one, who is to be woken then, and
+// before granted. The lock is better given back first: a woken Receive wants it.
+func (g *group) grant(now time.Duration, granted *waiter) *waiter {
 	for g.ready() && g.waiters.head != nil {
 		w := g.waiters.head
 		g.waiters.remove(w)
@@ -86,8 +92,10 @@ func (g *group) match(now time.Duration) {
 			w.member.stalled.pushBack(w)
 			continue
 		}
-		w.granted <- w.member.take(g.pop(), now)
+		w.got, w.next = w.member.take(g.pop(), now), granted
+		granted = w
 	}
+	return granted
 }
 
 // done takes it off the backlog.

@@ -98,7 +98,7 @@ func (m *member) Receive(ctx context.Context) (bus.Delivery, error) {
 func (m *member) wait() *waiter {
 	w, _ := m.group.bus.waiters.Get().(*waiter)
 	if w == nil {
-		w = &waiter{granted: make(chan grant, 1)}
+		w = &waiter{granted: make(chan struct{}, 1)}
 	}
 	w.member = m
 	if m.full() {
@@ -112,9 +112,8 @@ func (m *member) wait() *waiter {
 // await returns what w is granted. What was granted as ctx ended is returned
 // too, or it would be lost.
 func (m *member) await(ctx context.Context, w *waiter) (bus.Delivery, error) {
-	var got grant
 	select {
-	case got = <-w.granted:
+	case <-w.granted:
 	case <-ctx.Done():
 		m.group.mu.Lock()
 		waiting := w.in != nil
@@ -126,8 +125,10 @@ func (m *member) await(ctx context.Context, w *waiter) (bus.Delivery, error) {
 			m.group.bus.waiters.Put(w)
 			return bus.Delivery{}, ctx.Err()
 		}
-		got = <-w.granted
+		<-w.granted
 	}
+	got := w.got
+	w.got = grant{}
 	m.group.bus.waiters.Put(w)
 	return m.delivery(got)
 }
@@ -171,7 +172,7 @@ func (m *member) end() {
 			next := w.next
 			if w.member == m {
 				l.remove(w)
-				w.granted <- grant{}
+				w.wake()
 			}
 			w = next
 		}
@@ -181,9 +182,20 @@ func (m *member) end() {
 // waiter is a Receive that waits.
 type waiter struct {
 	member     *member
-	granted    chan grant // holds one, so that granting never blocks
+	got        grant         // what it is granted
+	granted    chan struct{} // holds one, so that waking never blocks
 	in         *waiters
-	prev, next *waiter
+	prev, next *waiter // in that list; once granted, next is who is to be woken too
+}
+
+// wake wakes w and who is chained to it.
+func (w *waiter) wake() {
+	for w != nil {
+		next := w.next
+		w.next = nil
+		w.granted <- struct{}{} // w is not ours any more
+		w = next
+	}
 }
 
 // waiters is a list of waiters that are in no other.

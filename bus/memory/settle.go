@@ -39,9 +39,10 @@ func (it *item) ack(m *member, attempt int) error {
 	now := g.now()
 	m.leave(it, now)
 	g.done(it)
-	g.match(now)
+	granted := g.grant(now, nil)
 	idle := it.place.idle()
 	g.mu.Unlock()
+	granted.wake()
 	if idle {
 		g.bus.giveUp(g)
 	}

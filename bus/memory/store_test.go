@@ -50,7 +50,8 @@ func TestStoreKeepsItsOwn(t *testing.T) {
 	given := []byte("value")
 	require.NoError(t, s.Update(t.Context(), "key", func([]byte) ([]byte, error) { return given, nil }))
 	given[0] = 'X'
-	for e := range s.List(t.Context(), "") {
+	for e, err := range s.List(t.Context(), "") {
+		require.NoError(t, err)
 		e.Value[0] = 'Y'
 	}
 	got, err := s.Get(t.Context(), "key")
