@@ -16,7 +16,7 @@ GOLANGCI_LINT := .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)-$(shell go en
 # off, and the tests run without the detector rather than not at all.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-BENCH   := .
+BENCH    :=
 FUZZTIME := 20s
 
 .PHONY: help
@@ -49,9 +49,10 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.cache/bin GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv .cache/bin/golangci-lint $@
 
+# Beside these, each package has benchmarks of its own: go test -bench.
 .PHONY: bench
-bench: ## Run all benchmarks (BENCH=regexp picks some)
-	go test -run='^$$' -bench='$(BENCH)' -benchmem -timeout=60m $(PACKAGES)
+bench: ## Measure against the limits and print the ratios (BENCH=regexp picks some)
+	cd bench && ./run.sh $(BENCH) | go run ./report
 
 # The go command fuzzes one target of one package at a time.
 .PHONY: fuzz
