@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,15 +14,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// discard is a ResponseWriter that keeps the status only.
+// discard is a ResponseWriter that keeps the status only, which is 200 if
+// nothing else is said.
 type discard struct {
 	header http.Header
 	status int
 }
 
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *discard) Header() http.Header    { return d.header }
+func (d *discard) WriteHeader(status int) { d.status = status }
+
+func (d *discard) Write(b []byte) (int, error) {
+	d.status = cmp.Or(d.status, http.StatusOK)
+	return len(b), nil
+}
+
+func (d *discard) WriteString(s string) (int, error) {
+	d.status = cmp.Or(d.status, http.StatusOK)
+	return len(s), nil
+}
 
 // payload returns JSON of about n bytes.
 func payload(n int) string {

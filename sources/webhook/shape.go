@@ -6,6 +6,7 @@ import (
 	"net/textproto"
 	"slices"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/hearken-go/hearken"
 	"github.com/tidwall/gjson"
 )
@@ -20,6 +21,7 @@ const eventType = "webhook"
 // shape makes events of plain requests.
 type shape struct {
 	masked map[string]bool // canonical names of headers
+	mask   []string        // their values
 	end    []byte          // what follows the body: metadata, and the brace
 }
 
@@ -38,7 +40,7 @@ func newShape(s *Source) shape {
 		metadata, _ := json.Marshal(s.Metadata)
 		end = slices.Concat([]byte(`,"metadata":`), metadata, end)
 	}
-	return shape{masked: masked, end: end}
+	return shape{masked: masked, mask: []string{Masked}, end: end}
 }
 
 // event returns the event of a plain request.
@@ -49,7 +51,24 @@ func (s shape) event(r *http.Request, body []byte, id string) (hearken.Event, er
 	if err != nil {
 		return hearken.Event{}, err
 	}
-	return hearken.NewEvent(eventType, id, append(data, s.end...))
+	return newEvent(id, append(data, s.end...)), nil
+}
+
+// plainContext is the context of an event of a plain request with what it points
+// to, in one allocation.
+type plainContext struct {
+	event.EventContextV1
+	contentType string
+}
+
+// newEvent is hearken.NewEvent for data that is known to be JSON.
+func newEvent(id string, data []byte) hearken.Event {
+	c := &plainContext{
+		EventContextV1: event.EventContextV1{ID: id, Type: eventType},
+		contentType:    event.ApplicationJSON,
+	}
+	c.DataContentType = &c.contentType
+	return hearken.Event{Context: &c.EventContextV1, DataEncoded: data}
 }
 
 // estimate returns about how long the data will be.
@@ -73,7 +92,7 @@ func (s shape) appendHeader(dst []byte, h http.Header) []byte {
 	slices.Sort(names)
 	return appendLists(dst, names, func(name string) []string {
 		if s.masked[name] {
-			return []string{Masked}
+			return s.mask
 		}
 		return h[name]
 	})

@@ -155,13 +155,7 @@ func (s *Source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		in.refuse(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(in.status)
-	if !bodyless(in.status) {
-		// An answer that does not reach the sender makes it send again.
-		_, _ = w.Write([]byte(answer))
-	}
+	in.succeed(w, answer)
 }
 
 // intake returns what Run lets requests in with.
@@ -175,6 +169,7 @@ func (s *Source) intake(out hearken.Output) *intake {
 		body:    cmp.Or(s.Body, "success"),
 		shape:   newShape(s),
 	}
+	in.bare = in.status == http.StatusOK && http.DetectContentType([]byte(in.body)) == plainText
 	if in.methods == nil {
 		in.methods = []string{http.MethodPost}
 	}

@@ -1,7 +1,6 @@
 package httptrigger
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -56,7 +55,7 @@ func (e *StatusError) Error() string {
 // answer is a response whose body is read within bounds.
 type answer struct {
 	*http.Response
-	giveUp context.CancelFunc // ends the reading of the body
+	giveUp func() // ends a Read of the body that waits
 }
 
 func (t *Trigger) judge(f hearken.Firing, req *http.Request, a *answer) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -256,6 +257,65 @@ func TestABodyThatNeverEnds(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// pipes is a listener whose connections are made by dialling it.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error   { return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	p <- there
+	return here, nil
+}
+
+// net/http's own bodies are closed while they are read.
+func TestABodyThatNeverEndsOverAConnection(t *testing.T) {
+	for _, major := range []int{1, 2} {
+		for _, status := range []int{200, 503} {
+			t.Run(fmt.Sprintf("HTTP/%d %d", major, status), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var protocols http.Protocols
+					protocols.SetHTTP1(major == 1)
+					protocols.SetUnencryptedHTTP2(major == 2)
+					conns := make(pipes)
+					served := make(chan error)
+					server := &http.Server{Protocols: &protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						assert.Equal(t, major, r.ProtoMajor)
+						w.WriteHeader(status)
+						_, _ = io.WriteString(w, "begin")
+						_ = http.NewResponseController(w).Flush()
+						<-r.Context().Done()
+					})}
+					go func() { served <- server.Serve(conns) }()
+					transport := &http.Transport{DialContext: conns.dial, Protocols: &protocols}
+					tr := &httptrigger.Trigger{URL: "http://a", Client: &http.Client{Transport: transport}}
+
+					start := time.Now()
+					err := tr.Fire(t.Context(), firing(t))
+					assert.Equal(t, time.Second, time.Since(start))
+					if status == 200 {
+						require.NoError(t, err)
+					} else {
+						require.ErrorContains(t, err, `503 Service Unavailable: "begin"`)
+					}
+					tr.CloseIdleConnections()
+					close(conns)
+					require.ErrorIs(t, <-served, net.ErrClosed)
+					require.NoError(t, server.Close())
+				})
+			})
+		}
 	}
 }
 

@@ -33,9 +33,18 @@ func (t *Trigger) httpClient() *http.Client {
 			}
 			return nil
 		}
-		t.client = &client
+		t.client, t.closable = &client, isNetHTTP(client.Transport)
 	})
 	return t.client
+}
+
+// isNetHTTP reports whether rt, of a client, is a transport of net/http.
+func isNetHTTP(rt http.RoundTripper) bool {
+	if rt == nil {
+		rt = http.DefaultTransport
+	}
+	_, ok := rt.(*http.Transport)
+	return ok
 }
 
 func (t *Trigger) transport() *http.Transport {

@@ -20,16 +20,16 @@ var errNoEvent = errors.New("the firing holds no event to send")
 // encode puts the firing's events into a request after the CloudEvents HTTP
 // protocol binding 1.0.2: one in binary mode (3.1), several in batched mode
 // (3.3).
-func encode(f hearken.Firing, header http.Header) ([]byte, error) {
+func encode(f hearken.Firing, h *fields) ([]byte, error) {
 	switch len(f.Events) {
 	case 0:
 		return nil, errNoEvent
 	case 1:
 		for _, e := range f.Events {
-			return e.Data(), setAttributes(header, e)
+			return e.Data(), setAttributes(h, e)
 		}
 	}
-	header["Content-Type"] = []string{"application/cloudevents-batch+json"}
+	h.put("Content-Type", "application/cloudevents-batch+json")
 	var batch []hearken.Event
 	for _, name := range slices.Sorted(maps.Keys(f.Events)) {
 		e := f.Events[name]
@@ -41,13 +41,13 @@ func encode(f hearken.Firing, header http.Header) ([]byte, error) {
 }
 
 // setAttributes writes an event's attributes as headers (3.1.3).
-func setAttributes(header http.Header, e hearken.Event) error {
+func setAttributes(h *fields, e hearken.Event) error {
 	if e.Context == nil {
 		return errNoEvent
 	}
 	set := func(name, value string) {
 		if value != "" {
-			header[name] = []string{escape(value)}
+			h.put(name, escape(value))
 		}
 	}
 	set("Ce-Specversion", e.SpecVersion())
@@ -60,7 +60,7 @@ func setAttributes(header http.Header, e hearken.Event) error {
 		set("Ce-Time", types.FormatTime(at))
 	}
 	if typ := e.DataContentType(); typ != "" {
-		header["Content-Type"] = []string{typ}
+		h.put("Content-Type", typ)
 	}
 	for name, value := range e.Extensions() {
 		text, err := types.Format(value)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -26,38 +27,83 @@ func (t *Trigger) request(ctx context.Context, f hearken.Firing) (*http.Request,
 	if err != nil {
 		return nil, err
 	}
-	header := make(http.Header, 16)
-	body, err := t.body(f, header)
+	h := newFields()
+	body, err := t.body(f, &h)
 	if err != nil {
 		return nil, err
 	}
-	// With the URL set below, so that no error holds it.
-	req, err := http.NewRequestWithContext(ctx, t.method(), "", bytes.NewReader(body))
-	if err != nil {
-		return nil, hearken.Permanent(err)
+	if !isToken(t.method()) {
+		return nil, hearken.Permanent(fmt.Errorf("%q is no HTTP method", t.method()))
 	}
 	user := target.User
 	target.User = nil
-	req.URL, req.Host, req.Header = target, target.Host, header
-	if err := t.setHeader(req, f, user); err != nil {
+	// http.NewRequest would parse the URL again, for each firing; and its errors
+	// would show it.
+	req := (&http.Request{
+		Method: t.method(), URL: &target, Host: target.Host, Header: h.Header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	setBody(req, body)
+	if err := t.setHeader(req, &h, f, user); err != nil {
 		return nil, err
 	}
 	return req, nil
 }
 
-func (t *Trigger) url(f hearken.Firing) (*url.URL, error) {
-	raw := t.URL
+// setBody gives req a body that can be sent again. It is a bytes.Reader in a
+// NopCloser since net/http knows that it need not wait for such: it sends the
+// header in one piece with it.
+func setBody(req *http.Request, body []byte) {
+	if len(body) == 0 {
+		req.Body = http.NoBody
+		req.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
+		return
+	}
+	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body = io.NopCloser(bytes.NewReader(body))
+}
+
+// fields is the header of a request in the making. The lists of what is put
+// into it, of one value each, share an array.
+type fields struct {
+	http.Header
+	values []string
+}
+
+// newFields has room for an event without extensions.
+func newFields() fields {
+	return fields{Header: make(http.Header), values: make([]string, 0, 10)}
+}
+
+// put sets the header of a canonical name.
+func (h *fields) put(name, value string) {
+	h.values = append(h.values, value)
+	n := len(h.values)
+	h.Header[name] = h.values[n-1 : n : n]
+}
+
+// url returns where the request of a firing goes, as a copy.
+func (t *Trigger) url(f hearken.Firing) (url.URL, error) {
+	parsed := t.parsed
 	if t.URLFunc != nil {
-		var err error
-		if raw, err = t.URLFunc(f); err != nil {
-			return nil, fmt.Errorf("URL: %w", err)
+		raw, err := t.URLFunc(f)
+		if err != nil {
+			return url.URL{}, fmt.Errorf("URL: %w", err)
 		}
+		parsed = func() (*url.URL, error) { return parseURL(raw) }
 	}
-	u, err := parseURL(raw)
+	u, err := parsed()
 	if err != nil {
-		return nil, hearken.Permanent(fmt.Errorf("URL %w", err))
+		return url.URL{}, hearken.Permanent(fmt.Errorf("URL %w", err))
 	}
-	return u, nil
+	return *u, nil
+}
+
+// parsed returns URL, which is parsed once.
+func (t *Trigger) parsed() (*url.URL, error) {
+	t.parseOnce.Do(func() { t.target, t.targetErr = parseURL(t.URL) })
+	return t.target, t.targetErr
 }
 
 // parseURL accepts absolute http and https URLs. Its errors do not show the
@@ -80,29 +126,29 @@ func parseURL(raw string) (*url.URL, error) {
 }
 
 // body returns the body, and sets the headers that belong to it.
-func (t *Trigger) body(f hearken.Firing, header http.Header) ([]byte, error) {
+func (t *Trigger) body(f hearken.Firing, h *fields) ([]byte, error) {
 	if t.Payload == nil {
 		if !t.sendsEvent() {
 			return nil, nil
 		}
-		body, err := encode(f, header)
+		body, err := encode(f, h)
 		if err != nil {
 			return nil, hearken.Permanent(err)
 		}
-		t.setContentType(header, "")
+		t.setContentType(h, "")
 		return body, nil
 	}
 	body, err := t.Payload.Payload(f)
 	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
-	t.setContentType(header, "application/json")
+	t.setContentType(h, "application/json")
 	return body, nil
 }
 
-func (t *Trigger) setContentType(header http.Header, otherwise string) {
+func (t *Trigger) setContentType(h *fields, otherwise string) {
 	if typ := cmp.Or(t.ContentType, otherwise); typ != "" {
-		header["Content-Type"] = []string{typ}
+		h.put("Content-Type", typ)
 	}
 }
 
@@ -115,7 +161,7 @@ func (t *Trigger) sendsEvent() bool {
 }
 
 // setHeader adds what the application wants sent, then what it cannot change.
-func (t *Trigger) setHeader(req *http.Request, f hearken.Firing, user *url.Userinfo) error {
+func (t *Trigger) setHeader(req *http.Request, h *fields, f hearken.Firing, user *url.Userinfo) error {
 	replace(req.Header, t.Header)
 	if t.HeaderFunc != nil {
 		more, err := t.HeaderFunc(f)
@@ -125,7 +171,7 @@ func (t *Trigger) setHeader(req *http.Request, f hearken.Firing, user *url.Useri
 		replace(req.Header, more)
 	}
 	t.authorize(req, user)
-	req.Header.Set(t.idempotencyHeader(), f.ID)
+	h.put(http.CanonicalHeaderKey(t.idempotencyHeader()), f.ID)
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}

@@ -79,6 +79,14 @@ type Trigger struct {
 
 	once   sync.Once
 	client *http.Client
+	// closable says that closing an answer's body ends a Read of it that waits,
+	// as net/http's own do. Other transports need a context that is cancelled,
+	// which costs each request five allocations.
+	closable bool
+
+	parseOnce sync.Once
+	target    *url.URL // what URL says
+	targetErr error
 }
 
 // BasicAuth is a user name, without a colon, and a password for HTTP's basic
@@ -93,19 +101,25 @@ func (b BasicAuth) isSet() bool { return b != BasicAuth{} }
 // Fire sends the request and judges the answer. An answer with a status that is
 // not allowed is a *StatusError.
 func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
-	// Cancelled when there is no more time for the answer's body.
-	reqCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	client := t.httpClient()
+	reqCtx, giveUp := ctx, context.CancelFunc(nil)
+	if !t.closable {
+		reqCtx, giveUp = context.WithCancel(ctx)
+		defer giveUp()
+	}
 	req, err := t.request(reqCtx, f)
 	if err != nil {
 		return err
 	}
-	resp, err := t.httpClient().Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return failure(ctx, req, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	a := answer{Response: resp, giveUp: cancel}
+	if giveUp == nil {
+		giveUp = func() { _ = resp.Body.Close() }
+	}
+	a := answer{Response: resp, giveUp: giveUp}
 	defer a.drain()
 	if err := t.judge(f, req, &a); err != nil {
 		return ended(ctx, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -160,4 +161,13 @@ func TestSecretsStaySecret(t *testing.T) {
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "auth", basic)
 	assert.NotContains(t, log.String()+fmt.Sprintf("%v %+v %#v", basic, basic, basic), "s3cret")
+}
+
+// The characters of a token: RFC 9110, 5.6.2.
+func TestBytesOfAMethod(t *testing.T) {
+	const allowed = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for c := range 256 {
+		err := (&httptrigger.Trigger{URL: "http://a", Method: string([]byte{byte(c)})}).Validate()
+		assert.Equal(t, strings.IndexByte(allowed, byte(c)) >= 0, err == nil, "%q", byte(c))
+	}
 }
