@@ -52,7 +52,7 @@ $(GOLANGCI_LINT):
 # Beside these, each package has benchmarks of its own: go test -bench.
 .PHONY: bench
 bench: ## Measure against the limits and print the ratios (BENCH=regexp picks some)
-	cd bench && ./run.sh $(BENCH) | go run ./report
+	cd bench && ./run.sh $(if $(BENCH),'$(BENCH)') | go run ./report
 
 # The go command fuzzes one target of one package at a time.
 .PHONY: fuzz

@@ -25,7 +25,7 @@ type testCase struct {
 const (
 	clauseRun    = "Run emits events through out until ctx ends, and then returns soon: nil or ctx's error."
 	clauseSettle = "A source settles upstream (answers 2xx, deletes, commits) only after Emit returned nil."
-	clauseDuring = "When ctx is cancelled an emit under way is still finished, within the pipeline's Drain; ctx's deadline holds."
+	clauseDuring = "It is finished within the pipeline's Drain; ctx's deadline holds."
 	clauseFull   = "An error that Is bus.ErrFull means that there is no room now: emit again later and tell upstream so."
 	clauseNever  = "An error that IsPermanent means that this event will never be taken: it is not valid or too large."
 	clauseAgain  = "After any other error the event may have been stored; emitting it again with the same id is safe."
