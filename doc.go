@@ -4,7 +4,7 @@
 //	Source ──emit──▶ Bus ──deliver──▶ Sensor ──fire──▶ Trigger
 //
 // A [Source] turns what happens somewhere into CloudEvents. A [bus.Bus] stores
-// them. A [Sensor] has [Action]s, each with a [Condition] made of
+// them. A [Sensor] has actions ([Action]), each with a [Condition] made of
 // [Dependency] values that filter events, and a [Trigger] that acts on what
 // made the condition hold. A [Pipeline] is all of it put together:
 //

@@ -45,7 +45,11 @@ type Source interface {
 	// concurrently for one event source.
 	//
 	// A source settles upstream (answers 2xx, deletes, commits) only after
-	// Emit returned nil.
+	// Emit returned nil. An error of Emit is about that event: one that
+	// IsPermanent is upstream's to be told of, and the source goes on; after any
+	// other it waits and emits the same event, with the same id, again. A source
+	// that returns it instead is run again after the backoff, also when it
+	// IsPermanent.
 	Run(ctx context.Context, out Output) error
 }
 
@@ -99,7 +103,10 @@ type EventSource struct {
 
 // DeadLetters returns an event source of what the named sensor of the same
 // pipeline has given up: see Pipeline.Redrive for what such events hold. The
-// name "*" means all sensors. It need not be listed in Pipeline.EventSources.
+// name "*" means all sensors. It need not be listed in Pipeline.EventSources. A
+// name that no sensor of the pipeline has is warned of when it starts: it may be
+// that of a sensor in another process. The event's name is the sensor's, and so
+// by default that of a dependency on it.
 //
 // A dead letter whose own firing fails is stored as a dead letter again, but
 // never delivered.

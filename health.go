@@ -1,6 +1,7 @@
 package hearken
 
 import (
+	"encoding/json"
 	"sync/atomic"
 	"time"
 )
@@ -71,6 +72,22 @@ type ActionHealth struct {
 type LastError struct {
 	Err  error
 	Time time.Time
+}
+
+// String returns the error and when it happened.
+func (l *LastError) String() string {
+	if l == nil {
+		return "none"
+	}
+	return l.Time.Format(time.RFC3339) + ": " + errorText(l.Err)
+}
+
+// MarshalJSON writes {"error": "…", "time": "…"}, with at most 1 KB of text.
+func (l *LastError) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Error string    `json:"error"`
+		Time  time.Time `json:"time"`
+	}{errorText(l.Err), l.Time})
 }
 
 // moment is a time that is set and read concurrently.

@@ -166,6 +166,9 @@ func TestFailedSourceIsRunAgain(t *testing.T) {
 		{"after what it asks for", func(n int, _ context.Context, _ hearken.Output) error {
 			return hearken.RetryAfter(errBroken, 10*time.Minute)
 		}, 6, 11 * time.Minute},
+		{"refused for ever, as it says itself", func(_ int, ctx context.Context, out hearken.Output) error {
+			return out.Emit(ctx, hearken.Event{}) // which is Permanent, but of the event
+		}, 0, 30 * time.Second},
 		{"finished", func(int, context.Context, hearken.Output) error { return nil }, 1, 0},
 	}
 	for _, tt := range tests {

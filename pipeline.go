@@ -34,7 +34,9 @@ type Pipeline struct {
 	Sensors []Sensor
 
 	// Logger gets what the pipeline has to say, with keys pipeline,
-	// event_source, event, sensor, action, firing. Nil: slog.Default().
+	// event_source, event, sensor, action, firing. An action that fails warns at
+	// most once in 10 seconds; at level debug each attempt is logged, and why an
+	// event was filtered out. Nil: slog.Default().
 	Logger *slog.Logger
 
 	// Drain is how long Run lets firings and emits go on after its context has
@@ -49,7 +51,7 @@ type Pipeline struct {
 // the pipeline's parts included (see Validator). It returns one error that
 // joins, by errors.Join, a *ConfigError for each, or nil.
 func (p *Pipeline) Validate() error {
-	var m mistakes
+	m := mistakes{seen: make(map[*Dependency]bool)}
 	m.pipeline(p)
 	return errors.Join(m.errs...)
 }

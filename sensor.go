@@ -9,7 +9,8 @@ import (
 )
 
 // Filter decides whether an event concerns a dependency. Package filters has
-// the usual ones.
+// the usual ones. One that also has a method Explain(e Event) string is asked
+// why, for the log at level debug, when an event did not match.
 type Filter interface {
 	// Match is called concurrently. An error does not mean "no": the event is
 	// dead-lettered.

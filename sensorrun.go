@@ -409,8 +409,12 @@ func (s *sensorRun) failed(t *task, err error) {
 		level = slog.LevelWarn
 	}
 	again := !IsPermanent(err) && (a.retry.Attempts == 0 || n < a.retry.Attempts) && pause <= a.retry.For-time.Since(t.began)
+	var wait time.Duration // zero: it is given up
+	if again {
+		wait = pause
+	}
 	s.log.Log(context.Background(), level, "firing failed", append(stackOf(err), //nolint:contextcheck // nothing to carry
-		"action", a.name, "firing", t.firing.ID, "attempt", n, "error", err, "again", again)...)
+		"action", a.name, "firing", t.firing.ID, "attempt", n, "error", err, "retry_in", wait)...)
 	if !again {
 		s.bury(t, err)
 		return

@@ -279,10 +279,6 @@ func TestPanicsAreErrorsOfThatEventOnly(t *testing.T) {
 			boom(e.ID())
 			return nil
 		})}},
-		{name: "rate limit", action: hearken.Action{RateLimit: &limiter{wait: func(n int) error {
-			boom([]string{"", "ok", "boom", "exit", "ok"}[min(n, 4)])
-			return nil
-		}}}},
 		{name: "filter", dep: hearken.Dependency{Filter: filterFunc(func(e hearken.Event) (bool, error) { boom(e.ID()); return true, nil })}},
 		{name: "key", dep: hearken.Dependency{Key: func(e hearken.Event) (string, error) { boom(e.ID()); return "k", nil }}},
 		{name: "transform", dep: hearken.Dependency{Transform: func(_ context.Context, e hearken.Event) (hearken.Event, error) {
@@ -297,7 +293,7 @@ func TestPanicsAreErrorsOfThatEventOnly(t *testing.T) {
 				if a.Trigger == nil {
 					a.Trigger = new(script)
 				}
-				a.When, a.Retry = &d, hearken.Retry{For: time.Nanosecond, Min: time.Hour, Max: time.Hour}
+				a.When, a.Retry = &d, hearken.Retry{Attempts: 1}
 				f := newFixture(a)
 				d.EventSource = f.source
 				f.Sensors[0].Workers = 1
@@ -310,6 +306,25 @@ func TestPanicsAreErrorsOfThatEventOnly(t *testing.T) {
 				assert.Contains(t, extensions(dead[1].Event)["hearkenerror"], "Goexit")
 				assert.NoError(t, f.end())
 			})
+		})
+	}
+}
+
+func TestRateLimiterThatPanics(t *testing.T) {
+	for want, wait := range map[string]func(int) error{
+		"rate limit panicked: boom": func(int) error { panic("boom") },
+		"runtime.Goexit":            func(int) error { runtime.Goexit(); return nil },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(hearken.Action{Trigger: new(script), RateLimit: &limiter{wait: wait}, Retry: hearken.Retry{For: time.Minute}})
+			f.start(t)
+			pos := f.deliver("1")
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			assert.Equal(t, acked(pos), f.bus.settlements())
+			require.Len(t, f.bus.publications(), 1)
+			assert.Contains(t, extensions(f.bus.publications()[0].Event)["hearkenerror"], want)
+			assert.NoError(t, f.end())
 		})
 	}
 }

@@ -34,7 +34,7 @@ func (r *runner) supervise(s *sourcePlan) {
 		case err == nil:
 			log.Info("event source has finished")
 			return
-		case IsPermanent(err):
+		case IsPermanent(err) && !isOfEmit(err):
 			s.stats.failed(err)
 			r.stopIntake(Permanent(fmt.Errorf("event source %s: %w", s.topic, err)))
 			return
@@ -58,7 +58,10 @@ func (r *runner) output(s *sourcePlan) Output {
 		Emit: func(ctx context.Context, e Event) error {
 			ctx, cancel := r.detach(ctx)
 			defer cancel()
-			return r.publish(ctx, s, e)
+			if err := r.publish(ctx, s, e); err != nil {
+				return &emitError{err}
+			}
+			return nil
 		},
 	}
 	if r.store != nil {
@@ -84,6 +87,18 @@ func (s *sourcePlan) run(ctx context.Context, out Output) error {
 		err = s.Source.Run(ctx, out)
 	}()
 	return <-ended
+}
+
+// emitError marks an error of Emit: one event that can never be taken is no
+// reason to end a pipeline, whose source may have returned it as its own error.
+type emitError struct{ err error }
+
+func (e *emitError) Error() string { return e.err.Error() }
+func (e *emitError) Unwrap() error { return e.err }
+
+func isOfEmit(err error) bool {
+	var e *emitError
+	return errors.As(err, &e)
 }
 
 // sleep returns false when ctx ended first.

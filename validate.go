@@ -14,7 +14,10 @@ import (
 )
 
 // mistakes collects what Validate finds.
-type mistakes struct{ errs []error }
+type mistakes struct {
+	errs []error
+	seen map[*Dependency]bool
+}
 
 func (m *mistakes) add(path, format string, args ...any) {
 	m.errs = append(m.errs, &ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
@@ -234,6 +237,9 @@ func (m *mistakes) retry(path string, r Retry) {
 	if r.Attempts < 0 {
 		m.add(path+".Attempts", "is negative; zero means as many as fit in For")
 	}
+	if floor, all := orDefault(r.Min, defaultRetryMin), orDefault(r.For, defaultRetryFor); floor > all && r.Attempts != 1 {
+		m.add(path+".Min", "is %v, above For, %v", floor, all)
+	}
 	if r.Max > 0 && orDefault(r.Min, defaultRetryMin) > r.Max {
 		m.add(path+".Max", "is %v, below Min, %v", r.Max, orDefault(r.Min, defaultRetryMin))
 	}
@@ -251,7 +257,10 @@ func (m *mistakes) condition(path string, p *Pipeline, c Condition) {
 			continue // shape has said so
 		}
 		dpath := fmt.Sprintf("%s[%q]", path, d.name())
-		m.dependency(dpath, p, d)
+		if !m.seen[d] { // it may stand in several actions
+			m.seen[d] = true
+			m.dependency(dpath, p, d)
+		}
 		if names[d.name()] != nil {
 			m.add(dpath+".Name", "is the name of two dependencies of the action; give one another Name")
 		}

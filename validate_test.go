@@ -124,6 +124,15 @@ func TestValidate(t *testing.T) {
 			"Within: is negative", "Retry.Min: is negative; for no retry say Attempts: 1", "Retry.Max: is negative; for no retry say Attempts: 1",
 			"Retry.For: is negative; for no retry say Attempts: 1", "Retry.Attempts: is negative; zero means as many as fit in For",
 		}},
+		{"no retry fits", func(_ *fixture, a *hearken.Action) { a.Retry.Min, a.Retry.Max = time.Hour, time.Hour }, []string{"Retry.Min: is 1h0m0s, above For, 15m0s"}},
+		{"one attempt needs none", func(_ *fixture, a *hearken.Action) {
+			a.Retry = hearken.Retry{Min: time.Hour, Max: time.Hour, Attempts: 1}
+		}, nil},
+		{"a dependency in two actions is told once", func(f *fixture, a *hearken.Action) {
+			a.Name, f.dep.Filter = "a", &validFilter{err: errBroken}
+			f.Sensors[0].Actions = append(f.Sensors[0].Actions, *a)
+			f.Sensors[0].Actions[1].Name = "b"
+		}, []string{`Sensors["s"].Actions["a"].When["created"].Filter: broken`}},
 		{"retry bounds", func(_ *fixture, a *hearken.Action) { a.Retry.Max = time.Millisecond }, []string{"Retry.Max: is 1ms, below Min, 500ms"}},
 		{"what parts say", func(f *fixture, a *hearken.Action) {
 			f.Store = &validStore{err: errors.New("no replicas")}

@@ -173,6 +173,20 @@ func TestHeaderSize(t *testing.T) {
 	assert.Equal(t, len("NATS/1.0\r\na: bc\r\nd: e\r\n\r\n"), natsbus.HeaderSize(nats.Header{"a": {"bc"}, "d": {"e"}}))
 }
 
+// The size that encoding finds is that of the header as nats.go writes it.
+func TestEncodedSize(t *testing.T) {
+	e := sample()
+	e.SetDataSchema("https://example.com/s")
+	e.SetSubject("50% \"ü\"")
+	e.DataBase64 = true
+	h, err := natsbus.Encode(e)
+	require.NoError(t, err)
+	size, err := natsbus.EncodedSize(e)
+	require.NoError(t, err)
+	m := nats.Msg{Header: h}
+	assert.Equal(t, m.Size(), size)
+}
+
 // FuzzDecode proves that no message of another's making is a panic, or an event
 // that would come back as another after it was published here.
 func FuzzDecode(f *testing.F) {

@@ -29,17 +29,15 @@ const (
 
 // encode returns the headers of e in the binary content mode of the CloudEvents
 // NATS binding (with the 1.0.2 specification's rules for header values, HTTP
-// binding 3.1.3.2), to which the caller adds its own; the event's data is the
-// message's. It changes nothing of e.
-func encode(e *event.Event) (nats.Header, error) {
+// binding 3.1.3.2), with room for one more of the caller's; the event's data is
+// the message's. It changes nothing of e.
+func encode(e *event.Event) (headerWriter, error) {
 	ec, err := v1(e)
 	if err != nil {
-		return nil, err
+		return headerWriter{}, err
 	}
-	// All values share one array: a header is a map of slices of one.
-	n := 10 + len(ec.Extensions)
-	w := headerWriter{header: make(nats.Header, n), values: make([]string, 0, n)}
-	w.header[headerVersion] = versionValue
+	w := newHeaderWriter(headers(e, ec) + 1)
+	w.set(headerVersion, event.CloudEventsVersionV1)
 	w.set(headerID, ec.ID)
 	w.set(headerSource, uriText(&ec.Source.URL))
 	w.set(headerType, ec.Type)
@@ -62,16 +60,23 @@ func encode(e *event.Event) (nats.Header, error) {
 	for name, value := range ec.Extensions {
 		s, err := types.Format(value)
 		if err != nil {
-			return nil, fmt.Errorf("natsbus: extension %q: %w", name, err)
+			return headerWriter{}, fmt.Errorf("natsbus: extension %q: %w", name, err)
 		}
 		w.set(attrPrefix+name, s)
 	}
-	return w.header, nil
+	return w, nil
 }
 
-// versionValue is shared by all messages; nothing appends to a header's slice
-// of full capacity in place.
-var versionValue = []string{event.CloudEventsVersionV1} //nolint:gochecknoglobals // a constant
+// headers is how many headers e has.
+func headers(e *event.Event, ec *event.EventContextV1) int {
+	n := 4 + len(ec.Extensions) // version, id, source and type
+	for _, has := range [...]bool{ec.Subject != nil, ec.Time != nil, ec.DataSchema != nil, ec.DataContentType != nil, e.DataBase64} {
+		if has {
+			n++
+		}
+	}
+	return n
+}
 
 var errNoContext = errors.New("natsbus: the event has no context")
 
@@ -86,15 +91,26 @@ func v1(e *event.Event) (*event.EventContextV1, error) {
 	}
 }
 
+// headerWriter builds a header and knows how many bytes it takes in a message.
 type headerWriter struct {
 	header nats.Header
 	values []string
+	size   int
+}
+
+// newHeaderWriter returns one for up to n headers. An exact n pays: a map of at
+// most 8 needs neither a table nor hashing, and an event without extensions has
+// at most 8. All values share one array: a header is a map of slices of one.
+func newHeaderWriter(n int) headerWriter {
+	return headerWriter{header: make(nats.Header, n), values: make([]string, 0, n), size: emptyHeader}
 }
 
 func (w *headerWriter) set(name, value string) {
+	value = escape(value)
 	i := len(w.values)
-	w.values = append(w.values, escape(value))
+	w.values = append(w.values, value)
 	w.header[name] = w.values[i : i+1 : i+1]
+	w.size += lineSize(name, value)
 }
 
 // escape percent-encodes what may not stand in a header value: everything but
@@ -124,11 +140,15 @@ func mustEscape(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%
 
 // headerSize is the number of bytes that h takes in a message.
 func headerSize(h nats.Header) int {
-	n := len("NATS/1.0\r\n\r\n")
+	n := emptyHeader
 	for k, vs := range h {
 		for _, v := range vs {
-			n += len(k) + len(v) + len(": \r\n")
+			n += lineSize(k, v)
 		}
 	}
 	return n
 }
+
+const emptyHeader = len("NATS/1.0\r\n\r\n")
+
+func lineSize(name, value string) int { return len(name) + len(value) + len(": \r\n") }

@@ -29,7 +29,16 @@ var (
 
 type TopicSet = topicSet
 
-func Encode(e event.Event) (nats.Header, error) { return encode(&e) }
+func Encode(e event.Event) (nats.Header, error) {
+	w, err := encode(&e)
+	return w.header, err
+}
+
+// EncodedSize is how many bytes e's header is taken to have.
+func EncodedSize(e event.Event) (int, error) {
+	w, err := encode(&e)
+	return w.size, err
+}
 
 func (s topicSet) Encode(prefix string) (string, error)  { return s.encode(prefix) }
 func (s topicSet) Filters(prefix string) []string        { return s.filters(prefix) }
@@ -85,3 +94,13 @@ func (q *Queue) Pop() (uint64, bool) {
 	}
 	return m.seq, true
 }
+
+// Outbox is an outbox of numbers.
+type Outbox struct{ o outbox[int] }
+
+func NewOutbox(send func(int)) *Outbox      { return &Outbox{outbox[int]{send: send}} }
+func (o *Outbox) Put(n int) bool            { return o.o.put(n) }
+func (o *Outbox) Empty(hasTime func() bool) { o.o.empty(hasTime) }
+func (o *Outbox) Remove(n int)              { o.o.remove(n) }
+func (o *Outbox) Close()                    { o.o.close() }
+func (o *Outbox) Wait()                     { o.o.rest.Wait() }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -58,12 +59,12 @@ func (b *Bus) message(t bus.Topic, e *event.Event) (*nats.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := encode(e)
+	w, err := encode(e)
 	if err != nil {
 		return nil, err
 	}
-	h[jetstream.MsgIDHeader] = []string{bus.IdentityOf(t, *e).Hash()}
-	size, room, headerRoom := headerSize(h), b.js.Conn().MaxPayload(), maxHeaders
+	w.set(jetstream.MsgIDHeader, bus.IdentityOf(t, *e).Hash())
+	room, headerRoom := b.pub.maxPayload.Load(), maxHeaders
 	limit := b.cfg.DeadLetterMaxBytes
 	if !t.IsDeadLetters() {
 		room, headerRoom = room-letterReserve, headerRoom-letterReserve
@@ -72,11 +73,11 @@ func (b *Bus) message(t bus.Topic, e *event.Event) (*nats.Msg, error) {
 	if limit > 0 {
 		room = min(room, limit-int64(len(subject))-recordSize)
 	}
-	if size > headerRoom || int64(size+len(e.DataEncoded)) > room {
+	if w.size > headerRoom || int64(w.size+len(e.DataEncoded)) > room {
 		return nil, fmt.Errorf("%w: the event has %d bytes of attributes and %d of data, the limits are %d and, together, %d",
-			bus.ErrRejected, size, len(e.DataEncoded), headerRoom, room)
+			bus.ErrRejected, w.size, len(e.DataEncoded), headerRoom, room)
 	}
-	return &nats.Msg{Subject: subject, Header: h, Data: e.DataEncoded}, nil
+	return &nats.Msg{Subject: subject, Header: w.header, Data: e.DataEncoded}, nil
 }
 
 // publishError turns what the server or the client said into the bus's errors.
@@ -137,6 +138,10 @@ type publisher struct {
 	sub     *nats.Subscription
 	timeout time.Duration // of a publication without a deadline
 	window  time.Duration // no repetition is recognised after it
+	// maxPayload is the connection's: to ask it for each publication is to wait
+	// for its lock, which it holds while it writes to the network.
+	maxPayload atomic.Int64
+	outbox     outbox[*publication]
 
 	mu      sync.Mutex
 	next    uint64
@@ -148,6 +153,7 @@ type publisher struct {
 
 // publication is one message on its way.
 type publication struct {
+	id       uint64
 	msg      *nats.Msg
 	sent     time.Time
 	deadline time.Time
@@ -160,6 +166,8 @@ func newPublisher(nc *nats.Conn, c Config) (*publisher, error) {
 		nc: nc, inbox: nc.NewInbox() + ".", timeout: c.PublishTimeout, window: c.DedupeWindow / 2,
 		pending: map[uint64]*publication{}, stop: make(chan struct{}),
 	}
+	p.outbox.send = p.send
+	p.maxPayload.Store(nc.MaxPayload())
 	var err error
 	if p.sub, err = nc.Subscribe(p.inbox+"*", p.answered); err != nil {
 		return nil, fmt.Errorf("natsbus: %w", err)
@@ -184,53 +192,61 @@ func (p *publisher) publish(ctx context.Context, m *nats.Msg) error {
 			pub.deadline = latest
 		}
 	}
-	id, err := p.register(pub)
-	if err != nil {
+	if err := p.register(pub); err != nil {
 		return err
 	}
-	if err := p.nc.PublishMsg(m); err != nil && !p.retryable(id, err) {
-		return err
+	if p.outbox.put(pub) {
+		p.outbox.empty(func() bool { return len(pub.answer) == 0 && ctx.Err() == nil })
 	}
 	select {
 	case err := <-pub.answer:
 		return err
 	case <-ctx.Done():
-		p.forget(id)
+		p.forget(pub)
 		return ctx.Err()
 	}
 }
 
-func (p *publisher) register(pub *publication) (uint64, error) {
+func (p *publisher) register(pub *publication) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return 0, bus.ErrClosed
+		return bus.ErrClosed
 	}
 	p.next++
-	p.pending[p.next] = pub
-	pub.msg.Reply = p.inbox + strconv.FormatUint(p.next, 36)
-	return p.next, nil
+	pub.id = p.next
+	p.pending[pub.id] = pub
+	pub.msg.Reply = p.inbox + strconv.FormatUint(pub.id, 36)
+	return nil
 }
 
-// retryable notes that the client refused to send a publication, and reports
-// whether the sweep may try again: the connection may come back.
-func (p *publisher) retryable(id uint64, err error) bool {
+// send sends pub for the first time.
+func (p *publisher) send(pub *publication) {
+	if err := p.nc.PublishMsg(pub.msg); err != nil {
+		p.refused(pub, err)
+	}
+}
+
+// refused takes that the client did not send a publication. If the connection
+// may come back, the sweep tries again.
+func (p *publisher) refused(pub *publication, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.pending[pub.id] != pub {
+		return
+	}
+	pub.last = err
 	if errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed) {
-		delete(p.pending, id)
-		return false
+		delete(p.pending, pub.id)
+		pub.answer <- err
 	}
-	if pub := p.pending[id]; pub != nil {
-		pub.last = err
-	}
-	return true
 }
 
-func (p *publisher) forget(id uint64) {
+func (p *publisher) forget(pub *publication) {
+	p.outbox.remove(pub)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.pending, id)
+	delete(p.pending, pub.id)
 }
 
 // answered takes the server's answer to a publication.
@@ -297,7 +313,8 @@ func (p *publisher) sweep() {
 		case now := <-tick.C:
 			p.resend(now, resendAfter)
 		case <-connected:
-			p.resend(time.Now(), 0) // answers under way were lost
+			p.maxPayload.Store(p.nc.MaxPayload()) // another server may have another
+			p.resend(time.Now(), 0)               // answers under way were lost
 		}
 	}
 }
@@ -335,6 +352,7 @@ func (p *publisher) close() error {
 		pub.answer <- bus.ErrClosed
 	}
 	p.mu.Unlock()
+	p.outbox.close()
 	close(p.stop)
 	p.done.Wait()
 	if err := p.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {

@@ -120,6 +120,9 @@ func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) (je
 			st, err = b.js.Stream(ctx, want.Name)
 		}
 	}
+	if hasCode(err, codeInsufficientResources, codeInsufficientStorage, codeInsufficientMemory) {
+		err = fmt.Errorf("%w: %d bytes are to be set aside for it; free room, or give smaller limits in Config", err, want.MaxBytes)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("natsbus: stream %q: %w", want.Name, err)
 	}

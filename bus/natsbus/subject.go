@@ -38,6 +38,16 @@ func plainByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
+// plainName reports whether name is its own token.
+func plainName(name string) bool {
+	for i := range len(name) {
+		if !plainByte(name[i]) {
+			return false
+		}
+	}
+	return name != ""
+}
+
 // untoken is the inverse of appendToken.
 func untoken(t string) (string, error) {
 	if t == "=" {
@@ -76,6 +86,11 @@ func newSubjects(name string) subjects {
 
 // of returns t's subject.
 func (s subjects) of(t bus.Topic) (string, error) {
+	if plainName(t.EventSource) && plainName(t.Event) && len(s.events)+len(t.EventSource)+len(t.Event) < maxSubject {
+		// The same as below, for the names that most topics have; that of dead
+		// letters is not one of them.
+		return s.events + t.EventSource + "." + t.Event, nil
+	}
 	b := make([]byte, 0, 128)
 	if t.IsDeadLetters() {
 		b = append(b, s.deadLetters...)

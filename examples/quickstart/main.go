@@ -4,7 +4,7 @@
 //	curl -d '{"message":"hello"}' 127.0.0.1:12000/webhook
 //
 // It prints a line of JSON for each greeting, or with -to posts it on. Kill it,
-// start it again: nothing that was answered "success" is lost.
+// start it again: no greeting that was answered "success" is lost.
 package main
 
 import (
@@ -30,14 +30,14 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:12000", "`address` of the webhook")
-	data := flag.String("data", filepath.Join("examples", "quickstart", "data"), "`folder` of the bus")
+	data := flag.String("data", filepath.Join("examples", "quickstart", "data"), "`folder` of the bus; empty: in memory")
 	to := flag.String("to", "", "`URL` to post greetings to; empty: print them")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *addr, *data, *to); err != nil {
-		slog.Error("quickstart", "error", err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
@@ -72,7 +72,7 @@ func run(ctx context.Context, addr, data, to string) (err error) {
 	mux := http.NewServeMux()
 	mux.Handle("/webhook", hook)
 	server := &webhook.Server{Addr: addr, Handler: mux}
-
+	slog.Info("listening", "url", "http://"+addr+"/webhook")
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.Run(ctx) })
 	g.Go(func() error { return server.Run(ctx) })

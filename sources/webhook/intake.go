@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -29,7 +31,8 @@ type intake struct {
 	body      string
 	bare      bool // body needs no header, see succeed
 	shape     shape
-	buffers   sync.Pool // of *[]byte, for bodies
+	buffers   sync.Pool    // of *[]byte, for bodies
+	warned    atomic.Int64 // when a sender that was not let in was warned of, in Unix nanoseconds
 }
 
 // take emits what r says and returns the text of the answer. An error is a
@@ -220,11 +223,20 @@ func (in *intake) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	level := slog.LevelDebug
-	if no.failed {
+	if no.failed || no.status == http.StatusUnauthorized && in.warn() {
 		level = slog.LevelWarn
 	}
 	in.out.Logger.Log(r.Context(), level, "webhook: request refused",
 		"status", no.status, "reason", no.Error(), "method", r.Method, "remote", r.RemoteAddr)
+}
+
+// warnEvery is how often senders that are not let in are warned of: a secret that
+// is wrong refuses all of them, and anybody may knock.
+const warnEvery = 10 * time.Second
+
+func (in *intake) warn() bool {
+	now, last := time.Now().UnixNano(), in.warned.Load()
+	return now-last >= int64(warnEvery) && in.warned.CompareAndSwap(last, now)
 }
 
 // isFinal reports whether err, of Emit, says that the event will never be taken.

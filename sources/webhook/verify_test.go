@@ -2,12 +2,16 @@ package webhook_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/sources/sourcetest"
@@ -177,4 +181,27 @@ func TestTokenAndBasicValidate(t *testing.T) {
 	}
 	s := &webhook.Source{Verify: webhook.Basic{{User: "c"}}}
 	assert.Equal(t, []string{"Verify[0].Password: is empty"}, mistakes(t, s.Validate()))
+}
+
+func TestSendersThatAreNotLetInAreWarnedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := &webhook.Source{Verify: webhook.Bearer("right")}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- s.Run(ctx, hearken.Output{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		}()
+		synctest.Wait()
+		for range 25 {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
+			r.Header.Set("Authorization", "Bearer wrong")
+			s.ServeHTTP(httptest.NewRecorder(), r)
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, 3, strings.Count(log.String(), "status=401"), "one in ten seconds")
+		assert.NotContains(t, log.String(), "wrong")
+		cancel()
+		assert.NoError(t, <-done)
+	})
 }

@@ -2,6 +2,7 @@ package triggertest
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,9 @@ import (
 // In a testing/synctest bubble the clock moves by nanoseconds meanwhile.
 func Start(tb testing.TB, p *hearken.Pipeline) (stop func() error) {
 	tb.Helper()
+	if p.Logger == nil {
+		p.Logger = slog.New(slog.NewTextHandler(tb.Output(), nil))
+	}
 	// Cleanup functions that run before stop may need the pipeline.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var err error
