@@ -92,7 +92,7 @@ func (r *runner) run() error {
 	r.ready.Store(false)
 	r.log.Info("pipeline is draining", "drain", r.drain())
 	err := r.stop(&sources, &sensors)
-	r.log.Info("pipeline has ended", "error", err)
+	r.log.Info("pipeline has ended", "clean", err == nil)
 	if cause := context.Cause(r.intake); IsPermanent(cause) {
 		return errors.Join(cause, err)
 	}
