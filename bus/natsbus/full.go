@@ -44,8 +44,13 @@ func (b *Bus) holder(ctx context.Context) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.text = text
+	if text == nobody {
+		f.looked = time.Time{} // the server's counts come late: ask again
+	}
 	return text
 }
+
+const nobody = "no group is known yet to hold anything"
 
 func (b *Bus) findHolder(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -61,7 +66,7 @@ func (b *Bus) findHolder(ctx context.Context) string {
 		}
 	}
 	if most.backlog == 0 {
-		return "no group holds anything"
+		return nobody
 	}
 	return fmt.Sprintf("group %q holds most, %d events", most.group, most.backlog)
 }
