@@ -26,6 +26,17 @@ func overMemory(actions ...hearken.Action) (*fixture, *memory.Bus) {
 	return f, b
 }
 
+// redriving is a trigger that publishes each dead letter back.
+func (f *fixture) redriving(letter *hearken.Dependency) hearken.Trigger {
+	return hearken.TriggerFunc(func(ctx context.Context, fi hearken.Firing) error {
+		e, err := fi.Event(letter)
+		if err != nil {
+			return err
+		}
+		return f.Redrive(ctx, e)
+	})
+}
+
 // emit emits an event and waits until nothing moves.
 func (f *fixture) emit(t *testing.T, id string) {
 	t.Helper()
@@ -43,13 +54,7 @@ func TestFailedEventIsRedrivenOnceItCanSucceed(t *testing.T) {
 		letter := &hearken.Dependency{EventSource: hearken.DeadLetters("s")}
 		f.Sensors = append(f.Sensors,
 			hearken.Sensor{Name: "bystander", Actions: []hearken.Action{{When: f.dep, Trigger: bystander}}},
-			hearken.Sensor{Name: "again", Actions: []hearken.Action{{When: letter, Trigger: hearken.TriggerFunc(func(ctx context.Context, fi hearken.Firing) error {
-				e, err := fi.Event(letter)
-				if err != nil {
-					return err
-				}
-				return f.Redrive(ctx, e)
-			})}}})
+			hearken.Sensor{Name: "again", Actions: []hearken.Action{{When: letter, Trigger: f.redriving(letter)}}})
 		f.start(t)
 		f.emit(t, "1")
 		require.Len(t, flaky.fired(), 2)

@@ -195,13 +195,7 @@ func TestTwoLettersOfOneEventAreBothRedriven(t *testing.T) {
 		a, b := &script{answers: []error{hearken.Permanent(errBroken)}}, &script{answers: []error{hearken.Permanent(errBroken)}}
 		f, _ := overMemory(hearken.Action{Name: "a", Trigger: a}, hearken.Action{Name: "b", Trigger: b})
 		letter := &hearken.Dependency{EventSource: hearken.DeadLetters("*")}
-		f.Sensors = append(f.Sensors, hearken.Sensor{Name: "again", Actions: []hearken.Action{{When: letter, Trigger: hearken.TriggerFunc(func(ctx context.Context, fi hearken.Firing) error {
-			e, err := fi.Event(letter)
-			if err != nil {
-				return err
-			}
-			return f.Redrive(ctx, e)
-		})}}})
+		f.Sensors = append(f.Sensors, hearken.Sensor{Name: "again", Actions: []hearken.Action{{When: letter, Trigger: f.redriving(letter)}}})
 		f.start(t)
 		f.emit(t, "1")
 		assert.Len(t, a.fired(), 2)
