@@ -102,6 +102,11 @@ func (s scriptedSubscription) Receive(ctx context.Context) (bus.Delivery, error)
 	}
 }
 
+// Floor is of a group that has settled nothing.
+func (s scriptedSubscription) Floor(ctx context.Context) (bus.Floor, error) {
+	return bus.Floor{}, ctx.Err()
+}
+
 func (s scriptedSubscription) Close(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -121,11 +121,43 @@ type Subscription interface {
 	// not given to another.
 	Receive(ctx context.Context) (Delivery, error)
 
+	// Floor returns up to where the group has settled everything that is its. An
+	// event that is delivered and not settled, buffered, handed back, delayed or
+	// not yet delivered holds it back, whichever member has it and in whatever
+	// process. That begins when the event's Publish returns nil, and no event
+	// that is stored later comes below a floor that was returned. What is settled
+	// lets go of it within seconds.
+	//
+	// A settled event may be delivered again below the floor. The floor itself
+	// may go back: with the bus's clock, when the group begins with a dead-letter
+	// topic whose letters are older, and after a crash of the bus, which may
+	// forget settlements that it had confirmed. So whoever forgets something
+	// because the floor has passed it leaves a margin.
+	//
+	// Floor asks the bus, at a cost that no backlog raises much; once a minute is
+	// what it is made for. It returns ErrClosed once the subscription is closed
+	// or the group is forgotten.
+	Floor(ctx context.Context) (Floor, error)
+
 	// Close leaves the group and hands back what is held or buffered, at once,
 	// to the other members or to the next one. The group and its place remain.
 	// A member that dies without Close has its deliveries handed on within
 	// seconds. Closing again does nothing.
 	Close(ctx context.Context) error
+}
+
+// Floor is up to where a group has settled everything. A dead letter that was
+// dropped counts as settled.
+type Floor struct {
+	// Time is by the bus's clock: every event of the group with an earlier Stored
+	// is settled. When nothing is unsettled it is the present, or as long ago as
+	// an event can be on its way into the bus. It is never ahead of the present.
+	Time time.Time
+	// Logs holds, by the Pos.Log of each log that has topics of the group, the
+	// position up to which, itself included, every event of the group is settled.
+	// When nothing in it is unsettled it is the last position of the log, 0 if
+	// there is none.
+	Logs map[string]uint64
 }
 
 // Delivery is an event on its way through a group.

@@ -57,8 +57,8 @@ func (l *letters) drop() {
 	}
 }
 
-// catchUp gives a new place the letters of its topic that are kept. The group's
-// lock is held.
+// catchUp gives a new place the letters of its topic that are kept. They are
+// older than anything fresh, and go before it. The group's lock is held.
 func (l *letters) catchUp(p *place, now time.Duration) {
 	if !p.topic.IsDeadLetters() {
 		return
@@ -68,7 +68,7 @@ func (l *letters) catchUp(p *place, now time.Duration) {
 			it := &item{record: r, place: p}
 			r.letter.items = append(r.letter.items, it)
 			p.backlog++
-			p.group.fresh.pushBack(it)
+			p.group.again.pushBack(it)
 		}
 	}
 	p.group.match(now)

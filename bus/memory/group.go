@@ -31,8 +31,8 @@ type group struct {
 	mu      sync.Mutex // after Bus.mu
 	places  map[bus.Topic]*place
 	members map[*member]struct{}
-	again   list // ready, and was handed back: goes first
-	fresh   list // ready, and was never delivered
+	again   list // ready, and was handed back or is an old letter: goes first
+	fresh   list // ready, and was never delivered; in the order of seq
 	delayed delays
 	timer   *time.Timer   // for the first of the delayed
 	waiters waiters       // of members that had room when they came
