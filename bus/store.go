@@ -27,8 +27,10 @@ type Store interface {
 	Update(ctx context.Context, key string, f func(old []byte) ([]byte, error)) error
 
 	// List yields the entries whose key has the prefix, in no particular order.
-	// Entries that change meanwhile may be yielded old, new or not at all; the
-	// others are yielded once. An error ends the sequence.
+	// Entries that change meanwhile may be yielded old, new or not at all, and
+	// twice if they are deleted and set again; the others are yielded once. No
+	// lock is held meanwhile: the loop may update any entry. An error ends the
+	// sequence.
 	//
 	// Keys may hold any characters, and are not empty.
 	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]

@@ -3,7 +3,9 @@ package memory_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -128,14 +130,84 @@ func BenchmarkSequence(b *testing.B) {
 	}
 }
 
-// BenchmarkStoreUpdate updates one value of a hundred bytes.
-func BenchmarkStoreUpdate(b *testing.B) {
-	b.ReportAllocs()
+// BenchmarkStore has as many half joins pending as its name says, with keys and
+// values of the size that joins have.
+func BenchmarkStore(b *testing.B) {
+	for _, n := range []int{1, 1_000_000, 3_000_000} {
+		b.Run("values="+strconv.Itoa(n), func(b *testing.B) { benchmarkStore(b, n) })
+	}
+}
+
+func benchmarkStore(b *testing.B, n int) {
 	var s memory.Store
-	value := make([]byte, 100)
-	for b.Loop() {
-		if err := s.Update(b.Context(), "key", func([]byte) ([]byte, error) { return value, nil }); err != nil {
-			b.Fatal(err)
+	before := heap()
+	for i := range n {
+		set(b, &s, joinKey(i))
+	}
+	size := float64(heap()-before) / float64(n)
+	b.Run("Update", func(b *testing.B) {
+		b.ReportAllocs()
+		took := make([]time.Duration, 0, 1<<20)
+		i := 0
+		for b.Loop() {
+			i = (i + 7919) % n
+			key := joinKey(i)
+			begun := time.Now()
+			set(b, &s, key)
+			took = append(took, time.Since(begun))
 		}
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+		if n > 1 {
+			b.ReportMetric(size, "B/value")
+		}
+	})
+	b.Run("Get", func(b *testing.B) {
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			i = (i + 7919) % n
+			if v, err := s.Get(b.Context(), joinKey(i)); err != nil || v == nil {
+				b.Fatal(v, err)
+			}
+		}
+	})
+	b.Run("List", func(b *testing.B) { benchmarkList(b, &s) })
+}
+
+// benchmarkList lists a directory of ten beside the large one.
+func benchmarkList(b *testing.B, s *memory.Store) {
+	b.ReportAllocs()
+	for i := range 10 {
+		set(b, s, "join/due/29000000/"+strconv.Itoa(i))
+	}
+	for b.Loop() {
+		found := 0
+		for _, err := range s.List(b.Context(), "join/due/29000000/") {
+			if err != nil {
+				b.Fatal(err)
+			}
+			found++
+		}
+		if found != 10 {
+			b.Fatal(found)
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// joinKey returns a key whose name has 22 bytes.
+func joinKey(i int) string { return fmt.Sprintf("join/p/s/e/%022d", i) }
+
+func set(b *testing.B, s *memory.Store, key string) {
+	value := [110]byte{}
+	if err := s.Update(b.Context(), key, func([]byte) ([]byte, error) { return value[:], nil }); err != nil {
+		b.Fatal(err)
 	}
 }
