@@ -1,0 +1,376 @@
+package join
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+)
+
+// What is stored is binary: a format number, varints and strings with their
+// length, and a checksum.
+const format = 1
+
+var errCorrupt = errors.New("join: it is damaged, or written by a later version")
+
+// writer appends values. Strings that come again are referred to by number.
+type writer struct {
+	b     []byte
+	names []string
+}
+
+func newWriter() *writer { return &writer{b: []byte{format}} }
+
+func (w *writer) done() []byte {
+	return binary.LittleEndian.AppendUint32(w.b, crc32.ChecksumIEEE(w.b))
+}
+
+func (w *writer) uint(v uint64)   { w.b = binary.AppendUvarint(w.b, v) }
+func (w *writer) int(v int64)     { w.b = binary.AppendVarint(w.b, v) }
+func (w *writer) hash(h [16]byte) { w.b = append(w.b, h[:]...) }
+
+func (w *writer) bytes(v []byte) {
+	w.uint(uint64(len(v)))
+	w.b = append(w.b, v...)
+}
+
+func (w *writer) time(t time.Time) {
+	if t.IsZero() {
+		w.int(0)
+		return
+	}
+	w.int(t.UnixNano())
+}
+
+func (w *writer) bools(vs ...bool) {
+	var n byte
+	for i, v := range vs {
+		if v {
+			n |= 1 << i
+		}
+	}
+	w.b = append(w.b, n)
+}
+
+// name writes a string that is likely to come again.
+func (w *writer) name(s string) {
+	if i := slices.Index(w.names, s); i >= 0 {
+		w.uint(uint64(i)) //nolint:gosec // an index
+		return
+	}
+	w.uint(uint64(len(w.names)))
+	w.names = append(w.names, s)
+	w.bytes([]byte(s))
+}
+
+func (w *writer) list(names []string) {
+	w.uint(uint64(len(names)))
+	for _, s := range names {
+		w.name(s)
+	}
+}
+
+// reader reads what a writer wrote. After an error it reads zero values.
+type reader struct {
+	b     []byte
+	names []string
+	err   error
+}
+
+// read checks the frame of b and returns a reader of what is in it.
+func read(b []byte) *reader {
+	n := len(b) - crc32.Size
+	if n < 1 || b[0] != format || crc32.ChecksumIEEE(b[:n]) != binary.LittleEndian.Uint32(b[n:]) {
+		return &reader{err: errCorrupt}
+	}
+	return &reader{b: b[1:n]}
+}
+
+func (r *reader) fail() { r.b, r.err = nil, errCorrupt }
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) int() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) next(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return nil
+	}
+	b := r.b[:n:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) bytes() []byte { return r.next(r.uint()) }
+
+func (r *reader) hash() (h [16]byte) {
+	copy(h[:], r.next(uint64(len(h))))
+	return h
+}
+
+func (r *reader) time() time.Time {
+	if n := r.int(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
+}
+
+func (r *reader) bools(vs ...*bool) {
+	b := r.next(1)
+	if b == nil {
+		return
+	}
+	for i, v := range vs {
+		*v = b[0]&(1<<i) != 0
+	}
+}
+
+func (r *reader) name() string {
+	i := r.uint()
+	switch {
+	case i < uint64(len(r.names)):
+		return r.names[i]
+	case i > uint64(len(r.names)) || r.err != nil:
+		r.fail()
+		return ""
+	}
+	r.names = append(r.names, string(r.bytes()))
+	return r.names[i]
+}
+
+// count reads how many of something follow, each of at least one byte.
+func (r *reader) count() int {
+	n := r.uint()
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return 0
+	}
+	return int(n) //nolint:gosec // bounded by what there is
+}
+
+func (r *reader) list() []string {
+	names := make([]string, 0, r.count())
+	for range cap(names) {
+		names = append(names, r.name())
+	}
+	return names
+}
+
+func (en *entry) encode() []byte {
+	w := newWriter()
+	w.name(en.action)
+	w.bools(en.keyed)
+	w.bytes([]byte(en.key))
+	w.time(en.last)
+	w.uint(uint64(len(en.marks)))
+	for i := range en.marks {
+		w.mark(&en.marks[i])
+	}
+	w.refs(en.parts)
+	w.uint(uint64(len(en.firing)))
+	for i := range en.firing {
+		p := &en.firing[i]
+		w.hash(p.id)
+		w.name(p.pos.Log)
+		w.uint(p.pos.Seq)
+		w.refs(p.refs)
+	}
+	return w.done()
+}
+
+// decodeEntry reads an entry; none is an empty one.
+func decodeEntry(b []byte) (*entry, error) {
+	en := new(entry)
+	if b == nil {
+		return en, nil
+	}
+	r := read(b)
+	en.action = r.name()
+	r.bools(&en.keyed)
+	en.key = string(r.bytes())
+	en.last = r.time()
+	en.marks = make([]mark, r.count())
+	for i := range en.marks {
+		r.mark(&en.marks[i])
+	}
+	en.parts = r.refs()
+	en.firing = make([]pending, r.count())
+	for i := range en.firing {
+		p := &en.firing[i]
+		p.id = r.hash()
+		p.pos.Log = r.name()
+		p.pos.Seq = r.uint()
+		p.refs = r.refs()
+	}
+	return en, r.err
+}
+
+func (w *writer) mark(m *mark) {
+	w.name(m.dep)
+	w.name(m.log)
+	w.uint(m.floor)
+	w.uint(uint64(len(m.above)))
+	last := m.floor
+	for _, seq := range m.above {
+		w.uint(seq - last)
+		last = seq
+	}
+}
+
+func (r *reader) mark(m *mark) {
+	m.dep = r.name()
+	m.log = r.name()
+	m.floor = r.uint()
+	m.above = make([]uint64, r.count())
+	last := m.floor
+	for i := range m.above {
+		last += r.uint()
+		m.above[i] = last
+	}
+}
+
+func (w *writer) refs(refs []ref) {
+	w.uint(uint64(len(refs)))
+	for i := range refs {
+		p := &refs[i]
+		w.name(p.pos.Log)
+		w.uint(p.pos.Seq)
+		w.time(p.stored)
+		w.time(p.deadline.at)
+		w.bools(p.deadline.reset, p.part)
+		w.int(p.bucket)
+		w.name(p.version)
+		w.list(p.deps)
+		w.hash(p.identity)
+	}
+}
+
+func (r *reader) refs() []ref {
+	refs := make([]ref, r.count())
+	for i := range refs {
+		p := &refs[i]
+		p.pos.Log = r.name()
+		p.pos.Seq = r.uint()
+		p.stored = r.time()
+		p.deadline.at = r.time()
+		r.bools(&p.deadline.reset, &p.part)
+		p.bucket = r.int()
+		p.version = r.name()
+		p.deps = r.list()
+		p.identity = r.hash()
+	}
+	return refs
+}
+
+// encodePart writes an event that waits.
+func encodePart(action string, a *Arrival) ([]byte, error) {
+	w := newWriter()
+	w.name(action)
+	w.name(a.Pos.Log)
+	w.uint(a.Pos.Seq)
+	w.name(a.Event.Topic.EventSource)
+	w.name(a.Event.Topic.Event)
+	w.list(a.Event.Dependencies)
+	if err := w.event(a.Event.Original); err != nil {
+		return nil, err
+	}
+	w.uint(uint64(len(a.Event.Views)))
+	for dependency, view := range a.Event.Views {
+		w.name(dependency)
+		if err := w.event(view); err != nil {
+			return nil, err
+		}
+	}
+	return w.done(), nil
+}
+
+// part is an event that waits, as it is stored.
+type part struct {
+	Event
+	action string
+	ref    ref // its position only
+}
+
+func decodePart(b []byte) (*part, error) {
+	r, p := read(b), new(part)
+	p.action = r.name()
+	p.ref.pos.Log = r.name()
+	p.ref.pos.Seq = r.uint()
+	p.Topic.EventSource = r.name()
+	p.Topic.Event = r.name()
+	p.Dependencies = r.list()
+	p.Original = r.event()
+	for range r.count() {
+		if p.Views == nil {
+			p.Views = make(map[string]event.Event)
+		}
+		dependency := r.name()
+		p.Views[dependency] = r.event()
+	}
+	return p, r.err
+}
+
+// event writes the attributes in the JSON format of CloudEvents and the data as
+// it is: that format would make text of bytes.
+func (w *writer) event(e event.Event) error {
+	data := e.DataEncoded
+	e.DataEncoded = nil
+	attributes, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("join: event %q cannot be stored: %w", e.ID(), err)
+	}
+	w.bytes(attributes)
+	w.bools(data != nil)
+	w.bytes(data)
+	return nil
+}
+
+func (r *reader) event() (e event.Event) {
+	attributes := r.bytes()
+	var hasData bool
+	r.bools(&hasData)
+	data := r.bytes()
+	if r.err != nil {
+		return e
+	}
+	if err := unmarshal(attributes, &e); err != nil {
+		r.b, r.err = nil, fmt.Errorf("%w: %w", errCorrupt, err)
+		return e
+	}
+	if e.DataEncoded = nil; hasData {
+		e.DataEncoded = slices.Clone(data)
+	}
+	return e
+}
+
+// unmarshal makes an error of a panic, which the SDK's decoder has for some input.
+func unmarshal(b []byte, e *event.Event) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("decoder panicked: %v", v)
+		}
+	}()
+	return json.Unmarshal(b, e)
+}
