@@ -59,7 +59,7 @@ func (s *sensorRun) publishLetter(t *task) {
 	l := t.letter
 	ctx, cancel := context.WithTimeout(s.run.work, letterTimeout)
 	defer cancel()
-	err := s.run.bus.Publish(ctx, s.letters, l.event)
+	err := s.storeLetter(t.within(ctx), l)
 	log := s.log.With("action", t.firing.Action, "firing", t.firing.ID, "event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID())
 	if err == nil {
 		t.buried(s)
@@ -144,10 +144,7 @@ func (p *Pipeline) Redrive(ctx context.Context, e Event) error {
 	if err != nil {
 		return Permanent(err)
 	}
-	if err = r.bus.Publish(ctx, topic, back); errors.Is(err, bus.ErrRejected) {
-		return Permanent(err)
-	}
-	return err
+	return r.publishBack(ctx, topic, back)
 }
 
 // redriven returns what a dead letter is published back as, and where.

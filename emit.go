@@ -27,19 +27,21 @@ func (r *runner) publish(ctx context.Context, s *sourcePlan, e Event) error {
 	}
 	defer r.emits.leave()
 	now := time.Now()
-	e, err := s.stamped(e, now)
+	ctx, span := s.emits.start(ctx, e)
+	e, err := s.stamped(e, now, &span) //nolint:contextcheck // the span is what matters of it
 	if err != nil {
 		err = Permanent(fmt.Errorf("event for %s: %w", s.topic, err))
 	} else if err = r.bus.Publish(ctx, s.topic, e); errors.Is(err, bus.ErrRejected) {
 		err = Permanent(err)
 	}
-	s.stats.emitted(err, now)
+	s.stats.emitted(err, now) //nolint:contextcheck // counting needs none
+	span.end(e, err)
 	return err
 }
 
-// stamped returns e with what it left empty, checked. It copies the context
-// rather than change it, and only once.
-func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
+// stamped returns e with what it left empty and the trace context of its emit,
+// checked. It copies the context rather than change it, and only once.
+func (s *sourcePlan) stamped(e Event, now time.Time, span *publishing) (Event, error) {
 	if e.Context == nil {
 		return e, errNoContext
 	}
@@ -65,7 +67,8 @@ func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
 	noSource := c.Source.URL == (types.URIRef{}).URL
 	noSubject := c.Subject == nil || *c.Subject == ""
 	var stamp *stampedContext
-	if c.ID == "" || noSource || noSubject || c.Time == nil {
+	traced := span.carries()
+	if c.ID == "" || noSource || noSubject || c.Time == nil || traced {
 		stamp = &stampedContext{EventContextV1: *c}
 		c = &stamp.EventContextV1
 	}
@@ -81,6 +84,9 @@ func (s *sourcePlan) stamped(e Event, now time.Time) (Event, error) {
 	if c.Time == nil {
 		stamp.time.Time = now.UTC()
 		c.Time = &stamp.time
+	}
+	if traced {
+		c.Extensions = span.extensions(c.Extensions)
 	}
 	e.Context = c
 	return e, nil

@@ -11,61 +11,73 @@ import (
 type Health struct {
 	// Ready says that every sensor is subscribed and emits are accepted: what
 	// a readiness probe asks.
-	Ready        bool
-	EventSources []EventSourceHealth
-	Sensors      []SensorHealth
+	Ready bool `json:"ready"`
+	// Ended says that Run has returned, or is about to. A pipeline does not come
+	// back from that: what a liveness probe asks.
+	Ended        bool                `json:"ended"`
+	EventSources []EventSourceHealth `json:"event_sources"`
+	Sensors      []SensorHealth      `json:"sensors"`
 }
 
 // EventSourceHealth is the health of an event source.
 type EventSourceHealth struct {
-	Name, Event string
-	Running     bool      // its Source's Run is under way
-	Restarts    uint64    // how often it was run again after an error
-	Emitted     uint64    // events stored
-	Refused     uint64    // emits that returned an error
-	LastEmit    time.Time // when an event was last stored
-	LastError   *LastError
+	Name      string     `json:"name"`
+	Event     string     `json:"event"`
+	Running   bool       `json:"running"`            // its Source's Run is under way
+	Restarts  uint64     `json:"restarts"`           // how often it was run again after an error
+	Emitted   uint64     `json:"emitted"`            // events stored
+	Refused   uint64     `json:"refused"`            // emits that returned an error
+	LastEmit  time.Time  `json:"last_emit,omitzero"` // when an event was last stored
+	LastError *LastError `json:"last_error,omitempty"`
 }
 
-// SensorHealth is the health of a sensor.
+// SensorHealth is the health of a sensor. How much waits for it on the bus only
+// the bus knows: see Pipeline.Backlog.
 type SensorHealth struct {
-	Name         string
-	Receiving    bool   // its subscription works
-	InFlight     int    // deliveries held
-	Received     uint64 // deliveries taken in hand
-	Repeated     uint64 // deliveries dropped since they were held already
-	Settled      uint64 // deliveries that are done with
-	HandedBack   uint64 // deliveries given back to the bus
-	DeadLettered uint64 // events given up before any action was begun
-	Unburied     int    // dead letters that the bus has not taken yet
-	LastReceived time.Time
-	LastError    *LastError
-	Dependencies []DependencyHealth
-	Actions      []ActionHealth
+	Name         string             `json:"name"`
+	Receiving    bool               `json:"receiving"`     // its subscription works
+	InFlight     int                `json:"in_flight"`     // deliveries held
+	Received     uint64             `json:"received"`      // deliveries taken in hand
+	Redelivered  uint64             `json:"redelivered"`   // those of them that were not the first of their event
+	Repeated     uint64             `json:"repeated"`      // deliveries dropped since they were held already
+	Settled      uint64             `json:"settled"`       // deliveries that are done with
+	HandedBack   uint64             `json:"handed_back"`   // deliveries given back to the bus
+	DeadLettered uint64             `json:"dead_lettered"` // events given up before any action was begun
+	Unburied     int                `json:"unburied"`      // dead letters that the bus has not taken yet
+	LastReceived time.Time          `json:"last_received,omitzero"`
+	LastError    *LastError         `json:"last_error,omitempty"`
+	Dependencies []DependencyHealth `json:"dependencies"`
+	Actions      []ActionHealth     `json:"actions"`
 }
 
 // DependencyHealth answers the question why nothing fired.
 type DependencyHealth struct {
-	Name        string
-	EventSource string
-	Event       string
-	Received    uint64 // events judged
-	Matched     uint64
-	FilteredOut uint64
-	Failed      uint64 // the transform, filter or key returned an error
-	LastSeen    time.Time
-	LastError   *LastError
+	Name        string     `json:"name"`
+	EventSource string     `json:"event_source"`
+	Event       string     `json:"event"`
+	Received    uint64     `json:"received"` // events judged
+	Matched     uint64     `json:"matched"`
+	FilteredOut uint64     `json:"filtered_out"`
+	Failed      uint64     `json:"failed"` // the transform, filter or key returned an error
+	LastSeen    time.Time  `json:"last_seen,omitzero"`
+	LastError   *LastError `json:"last_error,omitempty"`
 }
 
-// ActionHealth is the health of an action.
+// ActionHealth is the health of an action. The numbers of joins are what this
+// process did: where replicas share a sensor, one may end what another began.
 type ActionHealth struct {
-	Name         string
-	Fired        uint64    // firings that succeeded
-	Failed       uint64    // attempts that failed
-	Retried      uint64    // attempts put off for another
-	DeadLettered uint64    // events given up
-	LastFired    time.Time // when the last attempt that succeeded began
-	LastError    *LastError
+	Name         string     `json:"name"`
+	Joined       uint64     `json:"joined"`               // events stored as a part of a join
+	Pending      int        `json:"pending"`              // joins begun here less those that ended here, so below zero at times
+	Superseded   uint64     `json:"superseded"`           // parts of joins whose place a later event took
+	Expired      uint64     `json:"expired"`              // parts of joins whose time (Within) ran out
+	Reset        uint64     `json:"reset"`                // parts of joins that a Reset cleared
+	Fired        uint64     `json:"fired"`                // firings that succeeded
+	Failed       uint64     `json:"failed"`               // attempts that failed
+	Retried      uint64     `json:"retried"`              // attempts put off for another
+	DeadLettered uint64     `json:"dead_lettered"`        // events given up
+	LastFired    time.Time  `json:"last_fired,omitzero"`  // when the last attempt that succeeded began
+	LastError    *LastError `json:"last_error,omitempty"` // of an attempt
 }
 
 // LastError is an error and when it happened.
@@ -109,38 +121,59 @@ func (t *trouble) failed(err error) { t.last.Store(&LastError{Err: err, Time: ti
 
 type sourceStats struct {
 	trouble
-	running  atomic.Bool
-	restarts atomic.Uint64
-	stored   atomic.Uint64
-	refused  atomic.Uint64
-	last     moment
+	running                                 atomic.Bool
+	restarts                                atomic.Uint64
+	stored, full, rejected, invalid, errors tally
+	last                                    moment
 }
 
 func (s *sourceStats) emitted(err error, now time.Time) {
-	if err != nil {
-		s.refused.Add(1)
-		s.failed(err)
+	if err == nil {
+		s.stored.Add(1)
+		s.last.set(now)
 		return
 	}
-	s.stored.Add(1)
-	s.last.set(now)
+	s.failed(err)
+	switch outcomeOf(err) {
+	case outcomeFull:
+		s.full.Add(1)
+	case outcomeRejected:
+		s.rejected.Add(1)
+	case outcomeInvalid:
+		s.invalid.Add(1)
+	default:
+		s.errors.Add(1)
+	}
+}
+
+func (s *sourceStats) refused() uint64 {
+	return s.full.Load() + s.rejected.Load() + s.invalid.Load() + s.errors.Load()
 }
 
 type sensorStats struct {
 	trouble
-	receiving    atomic.Bool
-	received     atomic.Uint64
-	repeated     atomic.Uint64
-	settled      atomic.Uint64
-	handedBack   atomic.Uint64
-	deadLettered atomic.Uint64
-	unburied     atomic.Int64
-	last         moment
+	receiving             atomic.Bool
+	received, redelivered tally
+	repeated              tally
+	settled               atomic.Uint64
+	handedBack            atomic.Uint64
+	deadLettered          tally
+	inFlight, unburied    level
+	last                  moment
+}
+
+// accepted counts a delivery taken in hand.
+func (s *sensorStats) accepted(attempt int) {
+	s.received.Add(1)
+	s.inFlight.Add(1)
+	if attempt > 1 {
+		s.redelivered.Add(1)
+	}
 }
 
 type dependencyStats struct {
 	trouble
-	matched, filtered, errors atomic.Uint64
+	matched, filtered, errors tally
 	last                      moment
 }
 
@@ -159,13 +192,35 @@ func (s *dependencyStats) judged(v *verdict, now time.Time) {
 
 type actionStats struct {
 	trouble
-	fired        atomic.Uint64
-	attempts     atomic.Uint64 // that failed
-	retried      atomic.Uint64
-	deadLettered atomic.Uint64
+	fired        tally
+	attempts     tally // that failed
+	retried      tally
+	deadLettered tally
+	joins        joinStats
+	good, bad    timings // of firings that succeeded, and that were given up
 	last         moment
 	warned       atomic.Int64 // nanoseconds
 }
+
+type joinStats struct {
+	joined, superseded, expired, reset tally
+	pending                            level
+}
+
+// joined counts events that were stored as parts of joins.
+func (s *actionStats) joined(n int) { s.joins.joined.Add(uint64(n)) } //nolint:unused // for the join engine
+
+// pending counts joins that were begun, or with a negative delta ended.
+func (s *actionStats) pending(delta int) { s.joins.pending.Add(int64(delta)) } //nolint:unused // for the join engine
+
+// superseded counts parts whose place a later event took.
+func (s *actionStats) superseded(n int) { s.joins.superseded.Add(uint64(n)) } //nolint:unused // for the join engine
+
+// expired counts parts whose time ran out.
+func (s *actionStats) expired(n int) { s.joins.expired.Add(uint64(n)) } //nolint:unused // for the join engine
+
+// reset counts parts that a reset cleared.
+func (s *actionStats) reset(n int) { s.joins.reset.Add(uint64(n)) } //nolint:unused // for the join engine
 
 // warnEvery is how often an action that fails says so above level debug: an
 // outage of what it calls fails thousands of firings alike.
@@ -186,13 +241,14 @@ func (s *actionStats) failed(err error) {
 	s.trouble.failed(err)
 }
 
-// Health may be called at any time, concurrently. Before Run it is zero.
+// Health may be called at any time, concurrently. Before Run it is zero. It asks
+// nobody and waits for nothing, so that it answers while the bus is away.
 func (p *Pipeline) Health() Health {
 	r := p.running.Load()
 	if r == nil {
 		return Health{}
 	}
-	h := Health{Ready: r.ready.Load()}
+	h := Health{Ready: r.ready.Load(), Ended: r.ended.Load()}
 	for _, s := range r.sensors {
 		h.Ready = h.Ready && s.stats.receiving.Load()
 	}
@@ -208,7 +264,7 @@ func (p *Pipeline) Health() Health {
 func (s *sourcePlan) health() EventSourceHealth {
 	return EventSourceHealth{
 		Name: s.Name, Event: s.Event, Running: s.stats.running.Load(), Restarts: s.stats.restarts.Load(),
-		Emitted: s.stats.stored.Load(), Refused: s.stats.refused.Load(), LastEmit: s.stats.last.time(),
+		Emitted: s.stats.stored.Load(), Refused: s.stats.refused(), LastEmit: s.stats.last.time(),
 		LastError: s.stats.trouble.last.Load(),
 	}
 }
@@ -220,7 +276,7 @@ func (s *sensorRun) health() SensorHealth {
 	st := &s.stats
 	h := SensorHealth{
 		Name: s.name, Receiving: st.receiving.Load(), InFlight: inFlight, Received: st.received.Load(),
-		Repeated: st.repeated.Load(), Settled: st.settled.Load(), HandedBack: st.handedBack.Load(),
+		Redelivered: st.redelivered.Load(), Repeated: st.repeated.Load(), Settled: st.settled.Load(), HandedBack: st.handedBack.Load(),
 		DeadLettered: st.deadLettered.Load(), Unburied: int(st.unburied.Load()),
 		LastReceived: st.last.time(), LastError: st.trouble.last.Load(),
 	}
@@ -246,7 +302,8 @@ func (d *dependencyPlan) health() DependencyHealth {
 func (a *actionPlan) health() ActionHealth {
 	st := &a.stats
 	return ActionHealth{
-		Name: a.name, Fired: st.fired.Load(), Failed: st.attempts.Load(), Retried: st.retried.Load(),
+		Name: a.name, Joined: st.joins.joined.Load(), Pending: int(st.joins.pending.Load()), Superseded: st.joins.superseded.Load(),
+		Expired: st.joins.expired.Load(), Reset: st.joins.reset.Load(), Fired: st.fired.Load(), Failed: st.attempts.Load(), Retried: st.retried.Load(),
 		DeadLettered: st.deadLettered.Load(), LastFired: st.last.time(), LastError: st.trouble.last.Load(),
 	}
 }

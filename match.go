@@ -67,7 +67,7 @@ func (w *worker) judge(r *route, e Event, now time.Time) {
 		*v = dep.judge(w.run.work, e)
 		dep.stats.judged(v, now)
 		if v.filtered && w.log.Enabled(w.run.work, slog.LevelDebug) {
-			w.log.DebugContext(w.run.work, "event filtered out", "dependency", dep.name(), "event_id", e.ID(), "why", explain(dep.Filter, v.event))
+			w.log.DebugContext(w.run.work, "event filtered out", "dependency", dep.name(), "event_source", dep.topic.EventSource, "event", dep.topic.Event, "event_id", e.ID(), "why", explain(dep.Filter, v.event))
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Pipeline is event sources, a bus and sensors put together. Fill in the fields
@@ -38,6 +40,21 @@ type Pipeline struct {
 	// most once in 10 seconds; at level debug each attempt is logged, and why an
 	// event was filtered out. Nil: slog.Default().
 	Logger *slog.Logger
+
+	// TracerProvider makes the spans: one for each publish (Emit, Redrive, a
+	// dead letter), below the one in its context; and one for each firing, from
+	// its first attempt to its end, which is linked to the traces of its events
+	// and is in the context that the trigger gets. An event carries the context
+	// of the span that published it in the extensions of CloudEvents' Distributed
+	// Tracing, traceparent and tracestate; one that brought a traceparent keeps
+	// it. Nil: no traces, and otel.GetTracerProvider() is not asked: what is set
+	// for the whole process is for the application to pass on.
+	TracerProvider trace.TracerProvider
+
+	// MeterProvider makes the instruments, whose names begin with "hearken.".
+	// Their attributes are names of parts and words of this package, never what
+	// an event brings. Nil: no metrics, as with TracerProvider.
+	MeterProvider metric.MeterProvider
 
 	// Drain is how long Run lets firings and emits go on after its context has
 	// ended. Zero: 20 s. Negative: none.

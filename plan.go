@@ -28,6 +28,7 @@ type sourcePlan struct {
 	topic bus.Topic
 	stamp types.URIRef // the source attribute of events that bring none
 	stats sourceStats
+	emits *producer // nil: not traced
 }
 
 // sensorPlan is a Sensor made ready to run: what an event of a topic concerns
@@ -42,6 +43,7 @@ type sensorPlan struct {
 	actions []*actionPlan
 	routes  map[bus.Topic]*route
 	stats   sensorStats
+	burials *producer // nil: not traced
 }
 
 // route is what an event of one topic concerns.
@@ -71,6 +73,7 @@ type actionPlan struct {
 	prefix  []byte
 	deps    []*dependencyPlan
 	stats   actionStats
+	fires   *consumer // nil: not traced
 }
 
 func planSource(s *EventSource) *sourcePlan {

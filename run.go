@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // afterDrain is how long triggers and sources may take to notice that their
@@ -28,6 +29,8 @@ type runner struct {
 	sensors []*sensorRun
 	emits   gate
 	ready   atomic.Bool
+	ended   atomic.Bool
+	tele    telemetry
 
 	// intake ends when Run's context does, or a source fails for good: sources
 	// and Receive stop, and sleeping retries are handed back.
@@ -44,6 +47,7 @@ type runner struct {
 
 func (p *Pipeline) newRunner(ctx context.Context) *runner {
 	r := &runner{Pipeline: p, bus: p.Bus, log: p.logger(), sources: make(map[*EventSource]*sourcePlan)}
+	ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{}) // a span around Run is nobody's parent: it would be that of all
 	r.intake, r.stopIntake = context.WithCancelCause(ctx)
 	r.settling, r.stopSettling = context.WithCancel(context.WithoutCancel(ctx))
 	r.work, r.stopWork = context.WithCancel(r.settling)
@@ -53,7 +57,7 @@ func (p *Pipeline) newRunner(ctx context.Context) *runner {
 	for i := range p.Sensors {
 		r.sensors = append(r.sensors, newSensorRun(r, planSensor(p.Name, &p.Sensors[i])))
 	}
-	return r
+	return r.instrumented()
 }
 
 func (p *Pipeline) logger() *slog.Logger {
@@ -66,6 +70,7 @@ func (p *Pipeline) logger() *slog.Logger {
 
 // run does what Pipeline.Run promises.
 func (r *runner) run() error {
+	defer r.ended.Store(true)
 	defer r.stopSettling()
 	defer r.stopIntake(nil)
 	if err := r.openStore(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/hearken-go/hearken/internal/attempt"
 	"github.com/hearken-go/hearken/internal/backoff"
 	"github.com/hearken-go/hearken/internal/crew"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // sensorRun is a sensor that runs: a crew of workers, one of which receives while
@@ -52,6 +53,7 @@ type task struct {
 	began  time.Time       // of the first attempt; zero: not yet
 	ctx    attempt.Context // of the first attempt
 	letter *deadLetter     // not nil: it failed for good
+	span   trace.Span      // of the firing, from the first attempt; nil: not traced
 }
 
 func newSensorRun(r *runner, p *sensorPlan) *sensorRun {
@@ -152,7 +154,7 @@ func (s *sensorRun) accept(d bus.Delivery) *task {
 		s.stats.repeated.Add(1)
 		return nil
 	}
-	s.stats.received.Add(1)
+	s.stats.accepted(d.Attempt)
 	return &h.first
 }
 
@@ -160,6 +162,7 @@ func (s *sensorRun) accept(d bus.Delivery) *task {
 // delivery settles it.
 func (s *sensorRun) end(t *task, finished bool) {
 	t.ended = true
+	t.told(s.run.work, finished)
 	if !finished {
 		t.handBack.Store(true)
 		if t.letter != nil && t.letter.tries > 0 {
@@ -176,6 +179,7 @@ func (s *sensorRun) settle(h *held) {
 	delete(s.held, h.Pos)
 	settler := h.Settler
 	s.mu.Unlock()
+	s.stats.inFlight.Add(-1)
 	var err error
 	if h.handBack.Load() {
 		s.stats.handedBack.Add(1)
@@ -187,7 +191,7 @@ func (s *sensorRun) settle(h *held) {
 	if err != nil {
 		// The bus will deliver it again: a duplicate, never a loss.
 		s.stats.failed(fmt.Errorf("settle: %w", err))
-		s.log.Debug("delivery was not settled", "topic", h.Topic.String(), "event_id", h.Event.ID(), "error", err)
+		s.log.Debug("delivery was not settled", "event_source", h.Topic.EventSource, "event", h.Topic.Event, "event_id", h.Event.ID(), "error", err)
 	}
 }
 
@@ -350,7 +354,7 @@ func (w *worker) attempt(t *task, now time.Time) {
 	if t.action.timeout > 0 {
 		deadline = now.Add(t.action.timeout)
 	}
-	ctx.Start(w.run.work, deadline)
+	ctx.Start(t.traced(w.run.work), deadline)
 	err := fire(ctx, t.action.Trigger, t.firing)
 	switch {
 	case err == nil:
@@ -403,6 +407,7 @@ func fire(ctx *attempt.Context, t Trigger, f Firing) (err error) {
 func (s *sensorRun) failed(t *task, err error) {
 	a, n := t.action, t.firing.Attempt
 	a.stats.failed(err)
+	t.attempted(err)
 	pause := max(backoff.Jitter(max(n, 1), a.retry.Min, a.retry.Max), retryAfter(err))
 	level := slog.LevelDebug
 	if a.stats.warn() {
@@ -413,7 +418,7 @@ func (s *sensorRun) failed(t *task, err error) {
 	if again {
 		wait = pause
 	}
-	s.log.Log(context.Background(), level, "firing failed", append(stackOf(err), //nolint:contextcheck // nothing to carry
+	s.log.Log(t.within(s.run.work), level, "firing failed", append(stackOf(err),
 		"action", a.name, "firing", t.firing.ID, "attempt", n, "error", err, "retry_in", wait)...)
 	if !again {
 		s.bury(t, err)
