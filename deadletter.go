@@ -40,48 +40,72 @@ const (
 	letterRetryMax = 30 * time.Second
 )
 
-// deadLetter is an event on its way to the dead letters.
+// deadLetter is what a task gives up, on its way to the dead letters.
 type deadLetter struct {
-	event Event
-	err   error // why it was given up
-	tries int
+	events []givenUp // that are not stored yet
+	err    error     // why
+	tries  int
 }
 
-// bury gives a task up: its event becomes a dead letter.
+// givenUp is an event that is given up, and where it was.
+type givenUp struct {
+	event    Event
+	topic    bus.Topic
+	identity bus.Identity
+}
+
+// bury gives a task up: its event becomes a dead letter, and so do those that it
+// was joined with.
 func (s *sensorRun) bury(t *task, err error) {
 	t.letter = t.newLetter(s.sensorPlan, err)
 	s.publishLetter(t)
 }
 
-// publishLetter publishes a task's dead letter. What cannot be published is
+// publishLetter publishes a task's dead letters. What cannot be published is
 // held, so that nothing fails in the log only.
 func (s *sensorRun) publishLetter(t *task) {
 	l := t.letter
 	ctx, cancel := context.WithTimeout(s.run.work, letterTimeout)
 	defer cancel()
-	err := s.storeLetter(t.within(ctx), l)
-	log := s.log.With("action", t.firing.Action, "firing", t.firing.ID, "event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID())
+	var err error
+	for len(l.events) > 0 && err == nil {
+		if err = s.buryEvent(t.within(ctx), l.events[0], t.firing, l.err); err == nil {
+			t.buried(s)
+			l.events = l.events[1:]
+		}
+	}
 	if err == nil {
-		t.buried(s)
-		log.ErrorContext(ctx, "event dead-lettered", "error", l.err, "attempts", t.firing.Attempt, "dead_letter_id", l.event.ID())
-		s.end(t, true)
+		if l.tries > 0 {
+			s.stats.unburied.Add(-1)
+		}
+		s.finish(t)
 		return
 	}
 	if l.tries++; l.tries == 1 {
 		s.stats.unburied.Add(1)
 	}
-	s.stats.failed(fmt.Errorf("publish dead letter: %w", err))
-	log.ErrorContext(ctx, "dead letter was not stored; the event is held", "error", err, "cause", l.err, "tries", l.tries)
+	s.log.ErrorContext(ctx, "dead letter was not stored; the event is held", "action", t.firing.Action, "firing", t.firing.ID,
+		"event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID(), "error", err, "cause", l.err, "tries", l.tries)
 	if !s.sleep(t, backoff.Jitter(l.tries, letterRetryMin, letterRetryMax)) {
 		s.end(t, false)
 	}
 }
 
+// buryEvent publishes the dead letter of an event that a firing gives up.
+func (s *sensorRun) buryEvent(ctx context.Context, e givenUp, f Firing, cause error) error {
+	letter := s.letterOf(e, f, cause)
+	if err := s.storeLetter(ctx, letter); err != nil {
+		err = fmt.Errorf("publish dead letter: %w", err)
+		s.stats.failed(err)
+		return err
+	}
+	s.log.ErrorContext(ctx, "event dead-lettered", "action", f.Action, "firing", f.ID, "event_source", e.topic.EventSource,
+		"event", e.topic.Event, "event_id", e.identity.ID, "error", cause, "attempts", f.Attempt, "dead_letter_id", letter.ID())
+	return nil
+}
+
 // buried counts a dead letter that is stored.
 func (t *task) buried(s *sensorRun) {
-	if t.letter.tries > 0 {
-		s.stats.unburied.Add(-1)
-	}
 	if t.action != nil {
 		t.action.stats.deadLettered.Add(1)
 	} else {
@@ -89,34 +113,42 @@ func (t *task) buried(s *sensorRun) {
 	}
 }
 
-// newLetter makes the dead letter of a task's event: the original event, same
-// data, and the story of its failure.
+// newLetter gives up the events of a task.
 func (t *task) newLetter(s *sensorPlan, err error) *deadLetter {
-	identity := bus.IdentityOf(t.Topic, t.Event)
+	own := givenUp{t.Event, t.Topic, bus.IdentityOf(t.Topic, t.Event)}
 	if t.Err != nil { // a message that is no event has no identity but its place
-		identity.ID = fmt.Sprintf("%s/%d", t.Pos.Log, t.Pos.Seq)
+		own.identity.ID = fmt.Sprintf("%s/%d", t.Pos.Log, t.Pos.Seq)
 	}
 	if t.firing.ID == "" { // given up before any action was begun
-		t.firing = Firing{ID: firingID(s.prefix, identity), Sensor: s.name}
+		t.firing = Firing{ID: firingID(s.prefix, own.identity), Sensor: s.name}
 	}
-	letter := withExtensions(t.Event, func(c *event.EventContextV1) {
+	l := &deadLetter{err: err}
+	if l.events = t.join.givenUp(); len(l.events) == 0 {
+		l.events = []givenUp{own}
+	}
+	return l
+}
+
+// letterOf makes the dead letter of an event: the original event, same data, and
+// the story of its failure.
+func (s *sensorPlan) letterOf(e givenUp, f Firing, cause error) Event {
+	return withExtensions(e.event, func(c *event.EventContextV1) {
 		if c.Source.String() == "" {
-			c.Source.Path = t.Topic.EventSource
+			c.Source.Path = e.topic.EventSource
 		}
-		c.ID = letterID(t.firing.ID, identity)
+		c.ID = letterID(f.ID, e.identity)
 		x := c.Extensions
 		for name, value := range map[string]string{
-			extFiring: t.firing.ID, extPipeline: s.letters.Event, extSensor: s.name, extAction: t.firing.Action, extError: errorText(err),
-			extSource: t.Topic.EventSource, extEvent: t.Topic.Event, extID: identity.ID,
+			extFiring: f.ID, extPipeline: s.letters.Event, extSensor: s.name, extAction: f.Action, extError: errorText(cause),
+			extSource: e.topic.EventSource, extEvent: e.topic.Event, extID: e.identity.ID,
 		} {
 			delete(x, name)
 			if value != "" {
 				x[name] = value
 			}
 		}
-		x[extAttempts] = int32(min(t.firing.Attempt, 1<<30)) //nolint:gosec // bounded
+		x[extAttempts] = int32(min(f.Attempt, 1<<30)) //nolint:gosec // bounded
 	})
-	return &deadLetter{event: letter, err: err}
 }
 
 // Redrive publishes a dead letter back to the topic it came from, for the

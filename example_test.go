@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/hearken-go/hearken"
@@ -142,11 +143,46 @@ func ExampleDeadLetters() {
 }
 
 func ExampleAll() {
-	built := &hearken.Dependency{Name: "built"}
-	tested := &hearken.Dependency{Name: "tested"}
-	p := hearken.Pipeline{Sensors: []hearken.Sensor{{Name: "deploy", Actions: []hearken.Action{{When: hearken.All(built, tested)}}}}}
-	fmt.Println(strings.Contains(p.Validate().Error(), "joins several events by All: this version has no joins"))
-	// Output: true
+	images := &hearken.EventSource{Name: "ci", Event: "image"}
+	tests := &hearken.EventSource{Name: "ci", Event: "tests"}
+	built := &hearken.Dependency{EventSource: images, Key: hearken.DataKey("commit")}
+	green := &hearken.Dependency{EventSource: tests, Key: hearken.DataKey("commit")}
+
+	ctx, stop := context.WithCancel(context.Background())
+	p := hearken.Pipeline{
+		Name: "delivery", Bus: &memory.Bus{}, EventSources: []*hearken.EventSource{images, tests},
+		Sensors: []hearken.Sensor{{Name: "deploy", Actions: []hearken.Action{{
+			When: hearken.All(built, green), Within: time.Hour,
+			Trigger: hearken.TriggerFunc(func(_ context.Context, f hearken.Firing) error {
+				image, err := f.Event(built)
+				fmt.Println("deploy", string(image.Data()))
+				stop()
+				return err
+			}),
+		}}}},
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	emit := func(s *hearken.EventSource, commit string) {
+		e, err := hearken.NewEvent("ci", "", map[string]string{"commit": commit})
+		if err == nil {
+			err = p.Emit(ctx, s, e)
+		}
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	var done sync.WaitGroup
+	done.Go(func() { fmt.Println(p.Run(ctx)) })
+	for !p.Health().Ready {
+		runtime.Gosched()
+	}
+	emit(images, "abc")
+	emit(tests, "def") // of another commit: it waits
+	emit(tests, "abc")
+	done.Wait()
+	// Output:
+	// deploy {"commit":"abc"}
+	// <nil>
 }
 
 func ExampleRetryAfter() {

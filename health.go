@@ -208,19 +208,19 @@ type joinStats struct {
 }
 
 // joined counts events that were stored as parts of joins.
-func (s *actionStats) joined(n int) { s.joins.joined.Add(uint64(n)) } //nolint:unused // for the join engine
+func (s *actionStats) joined(n int) { s.joins.joined.Add(uint64(n)) }
 
 // pending counts joins that were begun, or with a negative delta ended.
-func (s *actionStats) pending(delta int) { s.joins.pending.Add(int64(delta)) } //nolint:unused // for the join engine
+func (s *actionStats) pending(delta int) { s.joins.pending.Add(int64(delta)) }
 
 // superseded counts parts whose place a later event took.
-func (s *actionStats) superseded(n int) { s.joins.superseded.Add(uint64(n)) } //nolint:unused // for the join engine
+func (s *actionStats) superseded(n int) { s.joins.superseded.Add(uint64(n)) }
 
 // expired counts parts whose time ran out.
-func (s *actionStats) expired(n int) { s.joins.expired.Add(uint64(n)) } //nolint:unused // for the join engine
+func (s *actionStats) expired(n int) { s.joins.expired.Add(uint64(n)) }
 
 // reset counts parts that a reset cleared.
-func (s *actionStats) reset(n int) { s.joins.reset.Add(uint64(n)) } //nolint:unused // for the join engine
+func (s *actionStats) reset(n int) { s.joins.reset.Add(uint64(n)) }
 
 // warnEvery is how often an action that fails says so above level debug: an
 // outage of what it calls fails thousands of firings alike.

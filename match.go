@@ -26,6 +26,7 @@ type verdict struct {
 	matches  bool
 	filtered bool  // it was the filter that said no
 	event    Event // as transformed
+	key      string
 	err      error
 }
 
@@ -96,7 +97,7 @@ func (d *dependencyPlan) judge(ctx context.Context, e Event) (v verdict) {
 		v.filtered = !v.matches
 	}
 	if d.Key != nil && v.matches {
-		if _, v.err = d.Key(v.event); v.err != nil {
+		if v.key, v.err = d.Key(v.event); v.err != nil {
 			return v.failed(d, "key")
 		}
 	}
@@ -121,6 +122,24 @@ func (v verdict) failed(d *dependencyPlan, what string) verdict {
 	return v
 }
 
+// tasks are those of a delivery, the first of which the worker itself does.
+type tasks struct {
+	first  *task
+	used   bool
+	others []*task
+}
+
+// next returns a task to prepare.
+func (ts *tasks) next() *task {
+	if !ts.used {
+		ts.used = true
+		return ts.first
+	}
+	t := &task{held: ts.first.held}
+	ts.others = append(ts.others, t)
+	return t
+}
+
 // begin makes a task for each action that has something to do, and does the
 // first.
 func (w *worker) begin(t *task, r *route, now time.Time) {
@@ -128,25 +147,22 @@ func (w *worker) begin(t *task, r *route, now time.Time) {
 	if !t.Topic.IsDeadLetters() {
 		target = extension(t.Event, extAction)
 	}
-	var others []*task
-	found := false
+	ts := tasks{first: t}
 	for _, a := range r.actions {
 		if target != "" && target != a.name {
 			continue
 		}
-		events, err := w.events(a, t.Topic)
-		if err == nil && len(events) == 0 {
-			continue
+		switch events, err := w.events(a, t.Topic); {
+		case err != nil:
+			ts.next().prepare(w.sensorPlan, a, nil, err)
+		case len(events) == 0:
+		case a.join != nil:
+			w.arrive(&ts, a)
+		default:
+			ts.next().prepare(w.sensorPlan, a, events, nil)
 		}
-		mine := t
-		if found {
-			mine = &task{held: t.held}
-			others = append(others, mine)
-		}
-		found = true
-		mine.prepare(w.sensorPlan, a, events, err)
 	}
-	if !found {
+	if !ts.used {
 		if target != "" && !r.has(target) {
 			w.bury(t, fmt.Errorf("published back for action %q, which the sensor no longer has for %s", target, t.Topic))
 			return
@@ -154,8 +170,8 @@ func (w *worker) begin(t *task, r *route, now time.Time) {
 		w.end(t, true)
 		return
 	}
-	t.open.Add(int32(len(others))) //nolint:gosec // as many as a sensor has actions
-	for _, other := range others {
+	t.open.Add(int32(len(ts.others))) //nolint:gosec // as many as a sensor has actions
+	for _, other := range ts.others {
 		if !w.crew.Push(other) {
 			w.end(other, false)
 		}
@@ -165,11 +181,16 @@ func (w *worker) begin(t *task, r *route, now time.Time) {
 
 // proceed does what prepare has found.
 func (w *worker) proceed(t *task, now time.Time) {
-	if t.letter != nil {
+	switch {
+	case t.letter != nil:
 		w.publishLetter(t)
-		return
+	case t.join != nil && t.join.done:
+		w.clear(t)
+	case t.join != nil && t.join.firing == nil:
+		w.take(t, now)
+	default:
+		w.attempt(t, now)
 	}
-	w.attempt(t, now)
 }
 
 // prepare makes t the task of an action: a firing, or the dead letter of an

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/hearken-go/hearken/bus"
+	"github.com/hearken-go/hearken/internal/join"
 )
 
 // The defaults that the fields' comments state.
@@ -72,6 +73,7 @@ type actionPlan struct {
 	retry   Retry
 	prefix  []byte
 	deps    []*dependencyPlan
+	join    *join.Action // nil: one event is enough
 	stats   actionStats
 	fires   *consumer // nil: not traced
 }
@@ -114,7 +116,24 @@ func (p *sensorPlan) addAction(s *Sensor, a *Action) {
 			r.actions = append(r.actions, ap)
 		}
 	}
+	if joins(a.When) {
+		ap.join = planJoin(ap)
+	}
 	p.actions = append(p.actions, ap)
+}
+
+func planJoin(a *actionPlan) *join.Action {
+	j := &join.Action{
+		Name: a.name, Within: a.Within, Reset: a.Reset, Queue: a.Queue, Seed: a.prefix,
+		Version: shortHash(append(appendNames(nil, a.Version), a.When.text(nil)...)),
+		Holds: func(has func(string) bool) bool {
+			return a.When.holds(func(d *Dependency) bool { return has(d.name()) })
+		},
+	}
+	for _, d := range a.deps {
+		j.Dependencies = append(j.Dependencies, d.name())
+	}
+	return j
 }
 
 // dependency returns the plan of d, one for all actions of the sensor, so that

@@ -119,6 +119,9 @@ func (r *runner) openStore() error {
 
 func (r *runner) subscribe() error {
 	for _, s := range r.sensors {
+		if err := s.openJoins(); err != nil {
+			return err
+		}
 		sub, err := r.bus.Subscribe(r.intake, s.group)
 		if err != nil {
 			return fmt.Errorf("subscribe sensor %q: %w", s.name, err)

@@ -3,6 +3,7 @@ package hearken
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -59,7 +60,8 @@ type Dependency struct {
 	Filter Filter
 
 	// Key is what the event is joined by, evaluated for each event that passes
-	// Filter. Nil: events are joined as they come.
+	// Filter. Of the dependencies of a join all have one or none has. Nil: events
+	// are joined as they come.
 	Key Key
 }
 
@@ -68,12 +70,23 @@ type Dependency struct {
 type Condition interface {
 	// dependencies appends those that the condition holds, in order.
 	dependencies(ds []*Dependency) []*Dependency
-	// requires reports whether the condition cannot hold without d.
-	requires(d *Dependency) bool
+	// holds reports whether the condition holds with the dependencies that has says.
+	holds(has func(*Dependency) bool) bool
+	// text writes the condition so that no two are alike.
+	text(b []byte) []byte
 }
 
 func (d *Dependency) dependencies(ds []*Dependency) []*Dependency { return append(ds, d) }
-func (d *Dependency) requires(other *Dependency) bool             { return d == other }
+func (d *Dependency) holds(has func(*Dependency) bool) bool       { return has(d) }
+
+func (d *Dependency) text(b []byte) []byte {
+	return fmt.Appendf(b, "%q=%q/%q", d.name(), d.EventSource.Name, d.EventSource.Event)
+}
+
+// requires reports whether c cannot hold without d.
+func requires(c Condition, d *Dependency) bool {
+	return !c.holds(func(other *Dependency) bool { return other != d })
+}
 
 func (d *Dependency) name() string {
 	if d.Name == "" && d.EventSource != nil {
@@ -88,13 +101,15 @@ type (
 )
 
 // All holds when each of the conditions does. Over more than one dependency it
-// is a join, which this version refuses in Validate.
+// is a join: events wait in the pipeline's Store for the others. An event that
+// satisfies several dependencies counts for all of them.
 func All(conditions ...Condition) Condition { return append(allOf{}, conditions...) }
 
-// Any holds when one of the conditions does. An event that satisfies several
-// of them makes one firing. One that a dependency cannot judge, by an error of
-// its Filter, is dead-lettered although another would have held: redriven, it
-// fires with all of them.
+// Any holds when one of the conditions does. An action fires with all that it has
+// then, so an event that satisfies several of them makes one firing, and what
+// waited beside it in a join is used up with it. One that a dependency cannot
+// judge, by an error of its Filter, is dead-lettered although another would have
+// held: redriven, it fires with all of them.
 func Any(conditions ...Condition) Condition { return append(anyOf{}, conditions...) }
 
 func (a allOf) dependencies(ds []*Dependency) []*Dependency { return dependenciesOf(a, ds) }
@@ -109,22 +124,31 @@ func dependenciesOf(cs []Condition, ds []*Dependency) []*Dependency {
 	return ds
 }
 
-func (a allOf) requires(d *Dependency) bool {
-	for _, c := range a {
-		if c != nil && c.requires(d) {
-			return true
-		}
-	}
-	return false
+func (a allOf) holds(has func(*Dependency) bool) bool {
+	return !slices.ContainsFunc(a, func(c Condition) bool { return !c.holds(has) })
 }
 
-func (a anyOf) requires(d *Dependency) bool {
-	for _, c := range a {
-		if c == nil || !c.requires(d) {
-			return false
-		}
+func (a anyOf) holds(has func(*Dependency) bool) bool {
+	return slices.ContainsFunc(a, func(c Condition) bool { return c.holds(has) })
+}
+
+func (a allOf) text(b []byte) []byte { return textOf(append(b, "all"...), a) }
+func (a anyOf) text(b []byte) []byte { return textOf(append(b, "any"...), a) }
+
+func textOf(b []byte, cs []Condition) []byte {
+	b = append(b, '(')
+	for _, c := range cs {
+		b = append(c.text(b), ' ')
 	}
-	return len(a) > 0
+	return append(b, ')')
+}
+
+// joins reports whether some event must wait for another for c to hold. Without
+// that no Store is needed: one event decides.
+func joins(c Condition) bool {
+	return slices.ContainsFunc(uniqueDependencies(c), func(d *Dependency) bool {
+		return !c.holds(func(other *Dependency) bool { return other == d })
+	})
 }
 
 // Sensor acts on events. It has one durable place on the bus for all its
@@ -158,18 +182,30 @@ type Action struct {
 	// When is the condition.
 	When Condition
 
-	// Within is how long a half join waits, counted from when the bus stored
-	// its first event. Required when joined by a Key.
+	// Within bounds a join: the events of a firing were stored less than that
+	// apart, by the bus's clock. What has waited for so long is dead-lettered, a
+	// minute or two later, and not before the sensor has settled all that was
+	// stored until then. Required when the dependencies have a Key. Zero: events
+	// wait for as long as it takes.
 	Within time.Duration
 
-	// Reset clears half joins at each time it names. Any cron library's
-	// schedule fits.
+	// Reset ends the waiting at each time it names, as Within does: events that
+	// were stored before and after it do not join. What it clears is counted and
+	// logged. Any cron library's schedule fits. Nil: never.
 	Reset interface{ Next(time.Time) time.Time }
 
-	// Queue keeps every event of a dependency, in order. False: the latest.
+	// Queue keeps every event of a dependency that waits, and joins them in the
+	// order of their positions on the bus. False: the latest by position counts;
+	// it takes the place of one that waits, and one that comes later than its
+	// successor is dropped. Both are counted. At most 10,000 events wait in one
+	// join; more are dead-lettered.
 	Queue bool
 
-	// Version parts the half joins of one version of an action from another's.
+	// Version parts what waits for one version of an action from another's:
+	// change it when a Filter, Transform or Key changes its meaning. The
+	// condition, the names of its dependencies and their topics do so by
+	// themselves. What waits for a version that no process has run for a quarter
+	// of an hour is dead-lettered.
 	Version string
 
 	// Trigger acts.

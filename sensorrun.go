@@ -13,6 +13,7 @@ import (
 	"github.com/hearken-go/hearken/internal/attempt"
 	"github.com/hearken-go/hearken/internal/backoff"
 	"github.com/hearken-go/hearken/internal/crew"
+	"github.com/hearken-go/hearken/internal/join"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -26,6 +27,8 @@ type sensorRun struct {
 	run  *runner
 	log  *slog.Logger
 	crew *crew.Crew[*task]
+	// joins remember the events that wait; nil: none do.
+	joins *join.Engine
 
 	mu       sync.Mutex
 	sub      bus.Subscription
@@ -53,6 +56,7 @@ type task struct {
 	began  time.Time       // of the first attempt; zero: not yet
 	ctx    attempt.Context // of the first attempt
 	letter *deadLetter     // not nil: it failed for good
+	join   *joining        // nil: one event is enough
 	span   trace.Span      // of the firing, from the first attempt; nil: not traced
 }
 
@@ -83,6 +87,9 @@ func (s *sensorRun) setSubscription(sub bus.Subscription) {
 func (s *sensorRun) start(wg *sync.WaitGroup) {
 	for range s.workers + 1 { // one more, to receive while all others are busy
 		s.addWorker(wg)
+	}
+	if s.joins != nil {
+		wg.Go(s.sweepJoins)
 	}
 }
 
@@ -310,14 +317,11 @@ func (w *worker) do(t *task) {
 		}
 	}()
 	now := time.Now() // asked for once: it is a good part of what a delivery costs
-	switch {
-	case t.letter != nil:
-		w.publishLetter(t)
-	case t.action == nil:
+	if t.action == nil && t.letter == nil {
 		w.stats.last.set(now)
 		w.match(t, now)
-	default:
-		w.attempt(t, now)
+	} else {
+		w.proceed(t, now)
 	}
 	returned = true
 }
@@ -359,7 +363,7 @@ func (w *worker) attempt(t *task, now time.Time) {
 	switch {
 	case err == nil:
 		t.action.stats.succeeded(now)
-		w.end(t, true)
+		w.finish(t)
 	case w.run.work.Err() != nil:
 		w.end(t, false) // cut off by the end of the drain: nobody's failure
 	default:

@@ -319,8 +319,8 @@ func recordError(span trace.Span, name string, err error, attrs ...attribute.Key
 }
 
 // storeLetter publishes a dead letter, below the span in ctx.
-func (s *sensorRun) storeLetter(ctx context.Context, l *deadLetter) error {
-	ctx, e, span := s.burials.restart(ctx, l.event)
+func (s *sensorRun) storeLetter(ctx context.Context, letter Event) error {
+	ctx, e, span := s.burials.restart(ctx, letter)
 	err := s.run.bus.Publish(ctx, s.letters, e)
 	span.end(e, err)
 	return err

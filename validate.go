@@ -195,7 +195,7 @@ func (m *mistakes) sensor(path string, p *Pipeline, s *Sensor) {
 
 func (m *mistakes) action(path string, p *Pipeline, a *Action) {
 	m.condition(path+".When", p, a.When)
-	m.joining(path, a)
+	m.joining(path, p, a)
 	m.retry(path+".Retry", a.Retry)
 	m.ask(path+".RateLimit", a.RateLimit)
 	if isNil(a.Trigger) {
@@ -209,20 +209,70 @@ func (m *mistakes) action(path string, p *Pipeline, a *Action) {
 	}
 }
 
-// joining refuses what has no engine yet.
-func (m *mistakes) joining(path string, a *Action) {
-	const later = "this version has no joins"
+// joining checks what is about joins.
+func (m *mistakes) joining(path string, p *Pipeline, a *Action) {
 	if a.Within < 0 {
 		m.add(path+".Within", "is negative")
-	} else if a.Within > 0 {
-		m.add(path+".Within", "bounds a join: "+later)
+	}
+	if !m.sound(a.When) {
+		return // its mistakes have been said
+	}
+	if !joins(a.When) {
+		m.notJoining(path, a)
+		return
+	}
+	if storer, ok := p.Bus.(bus.Storer); p.Store == nil && (!ok || isNil(storer)) && !isNil(p.Bus) {
+		m.add(path+".When", "joins several events, which wait in a store: %T has none of its own, so give Pipeline.Store", p.Bus)
+	}
+	if !isNil(a.Reset) {
+		m.ask(path+".Reset", a.Reset)
+	} else if a.Reset != nil {
+		m.add(path+".Reset", "is a nil %T", a.Reset)
+	}
+	var keyed, keyless []string
+	for _, d := range uniqueDependencies(a.When) {
+		if d.Key != nil {
+			keyed = append(keyed, d.name())
+		} else {
+			keyless = append(keyless, d.name())
+		}
+	}
+	switch {
+	case len(keyed) > 0 && len(keyless) > 0:
+		m.add(path+".When", "joins dependencies with a Key (%q) and without (%q): give all of them one, or none", keyed, keyless)
+	case len(keyed) > 0 && a.Within == 0:
+		m.add(path+".Within", "is zero: a join by Key needs a bound, or what never finds its match is kept for ever")
+	}
+}
+
+// notJoining refuses what would have no effect.
+func (m *mistakes) notJoining(path string, a *Action) {
+	const alone = "is about joins, but one event is enough for the action's When"
+	if a.Within > 0 {
+		m.add(path+".Within", alone)
 	}
 	if a.Reset != nil {
-		m.add(path+".Reset", "resets a join: "+later)
+		m.add(path+".Reset", alone)
 	}
 	if a.Queue {
-		m.add(path+".Queue", "is about a join: "+later)
+		m.add(path+".Queue", alone)
 	}
+}
+
+// sound reports whether a condition is whole.
+func (m *mistakes) sound(c Condition) bool {
+	var cs []Condition
+	switch c := c.(type) {
+	case nil:
+		return false
+	case *Dependency:
+		return c != nil && c.EventSource != nil
+	case allOf:
+		cs = c
+	case anyOf:
+		cs = c
+	}
+	return len(cs) > 0 && !slices.ContainsFunc(cs, func(c Condition) bool { return !m.sound(c) })
 }
 
 func (m *mistakes) retry(path string, r Retry) {
@@ -275,9 +325,6 @@ func (m *mistakes) shape(path string, c Condition) {
 	switch c := c.(type) {
 	case allOf:
 		kind, cs = "All", c
-		if len(uniqueDependencies(c)) > 1 {
-			m.add(path, "joins several events by All: this version has no joins")
-		}
 	case anyOf:
 		kind, cs = "Any", c
 	default:
@@ -318,7 +365,7 @@ func (m *mistakes) reads(path string, c Condition, reads []Read) {
 			m.add(rpath, "reads a nil dependency")
 		case !slices.Contains(has, r.Dependency):
 			m.add(rpath, "reads dependency %q, which is not in the action's When", r.Dependency.name())
-		case !r.Optional && !c.requires(r.Dependency):
+		case !r.Optional && !requires(c, r.Dependency):
 			m.add(rpath, "reads dependency %q, which may be absent under Any; give a default", r.Dependency.name())
 		}
 	}

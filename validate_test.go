@@ -50,7 +50,7 @@ func TestTenMistakesAtOnce(t *testing.T) {
 	f := newFixture(
 		hearken.Action{Name: "a", When: hearken.Any(), Trigger: new(script)},
 		hearken.Action{Name: "a", When: &hearken.Dependency{EventSource: &hearken.EventSource{Name: "oders", Event: "created"}}},
-		hearken.Action{Name: "join", When: hearken.All(&hearken.Dependency{EventSource: listed}, &hearken.Dependency{Name: "b", EventSource: listed}), Trigger: new(script)},
+		hearken.Action{Name: "join", When: hearken.All(&hearken.Dependency{EventSource: listed, Key: hearken.DataKey("id")}, &hearken.Dependency{Name: "b", EventSource: listed}), Trigger: new(script)},
 	)
 	f.Name = ""
 	f.Bus = nil
@@ -67,7 +67,7 @@ func TestTenMistakesAtOnce(t *testing.T) {
 		`Sensors["s"].Actions["a"].Name: is the name of another action of the sensor too`,
 		`Sensors["s"].Actions["a"].When["created"].EventSource: oders/created is not among the pipeline's EventSources; list it, with a nil Source if another process runs it`,
 		`Sensors["s"].Actions["a"].Trigger: is nil; an action without a trigger does nothing`,
-		`Sensors["s"].Actions["join"].When: joins several events by All: this version has no joins`,
+		`Sensors["s"].Actions["join"].When: joins dependencies with a Key (["created"]) and without (["b"]): give all of them one, or none`,
 		`Sensors["s"].Name: is the name of another sensor too`,
 		`Sensors["s"].Actions: is empty; a sensor without actions does nothing`,
 	}, messages(t, f.Pipeline))
@@ -116,7 +116,7 @@ func TestValidate(t *testing.T) {
 			a.When = hearken.Any(f.dep, f.dep, &hearken.Dependency{EventSource: f.source})
 		}, []string{`When["created"].Name: is the name of two dependencies of the action; give one another Name`}},
 		{"joins", func(_ *fixture, a *hearken.Action) { a.Within, a.Reset, a.Queue = 1, every{}, true }, []string{
-			"Within: bounds a join: this version has no joins", "Reset: resets a join: this version has no joins", "Queue: is about a join: this version has no joins",
+			"Within: is about joins, but one event is enough for the action's When", "Reset: is about joins, but one event is enough for the action's When", "Queue: is about joins, but one event is enough for the action's When",
 		}},
 		{"negative times", func(_ *fixture, a *hearken.Action) {
 			a.Within, a.Retry = -1, hearken.Retry{Min: -1, Max: -1, For: -1, Attempts: -1}

@@ -290,6 +290,7 @@ func encodePart(action string, a *Arrival) ([]byte, error) {
 	w.name(action)
 	w.name(a.Pos.Log)
 	w.uint(a.Pos.Seq)
+	w.time(a.Stored)
 	w.name(a.Event.Topic.EventSource)
 	w.name(a.Event.Topic.Event)
 	w.list(a.Event.Dependencies)
@@ -310,7 +311,7 @@ func encodePart(action string, a *Arrival) ([]byte, error) {
 type part struct {
 	Event
 	action string
-	ref    ref // its position only
+	ref    ref // its position and when it was stored
 }
 
 func decodePart(b []byte) (*part, error) {
@@ -318,6 +319,7 @@ func decodePart(b []byte) (*part, error) {
 	p.action = r.name()
 	p.ref.pos.Log = r.name()
 	p.ref.pos.Seq = r.uint()
+	p.ref.stored = r.time()
 	p.Topic.EventSource = r.name()
 	p.Topic.Event = r.name()
 	p.Dependencies = r.list()

@@ -222,7 +222,7 @@ func (s *sweep) visitPart(ctx context.Context, key string, item bus.Entry) (done
 	}
 	switch untaken := func(d string) bool { return !en.taken(d, p.ref.pos) }; {
 	case !slices.ContainsFunc(p.Dependencies, untaken):
-	case s.passed(p.ref.pos):
+	case s.passed(&p.ref):
 		l := Loss{Action: p.action, Event: p.Event, Pos: p.ref.pos, Err: errors.New("what was remembered of its join is lost")}
 		if err := s.bury(ctx, l); err != nil {
 			return false, err
@@ -234,10 +234,14 @@ func (s *sweep) visitPart(ctx context.Context, key string, item bus.Entry) (done
 	return true, nil
 }
 
-// passed reports whether the bus has nothing to deliver any more at pos.
-func (s *sweep) passed(pos bus.Pos) bool {
-	floor, ok := s.floor.Logs[pos.Log]
-	return !ok || pos.Seq <= floor
+// passed reports whether the bus will not deliver an event any more. One of a log
+// that the floor does not have is gone with it, unless the log is newer.
+func (s *sweep) passed(r *ref) bool {
+	floor, ok := s.floor.Logs[r.pos.Log]
+	if !ok {
+		return r.stored.Before(s.floor.Time)
+	}
+	return r.pos.Seq <= floor
 }
 
 // expire ends a part of en whose deadline has passed.
@@ -307,7 +311,8 @@ func quoted(names []string) string {
 // abandon ends a firing that nobody will clear: what completed it was settled all
 // the same, or is gone with its log.
 func (s *sweep) abandon(ctx context.Context, key, action string, f *pending) (done bool, err error) {
-	if !s.passed(f.pos) {
+	completed := slices.IndexFunc(f.refs, func(r ref) bool { return r.pos == f.pos })
+	if completed >= 0 && !s.passed(&f.refs[completed]) {
 		return false, nil
 	}
 	why := fmt.Errorf("the event that completed firing %s is not delivered any more", f.text())

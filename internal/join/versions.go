@@ -129,3 +129,14 @@ func (s *sweep) retire(ctx context.Context, key string, en *entry, old map[strin
 	}
 	return nil
 }
+
+// Open says which versions run here. It comes before the first Take: what waits
+// for a version that nobody has said to run might be given up.
+func (e *Engine) Open(ctx context.Context) error {
+	s := &sweep{Engine: e, now: time.Now()}
+	var errs []error
+	for _, a := range e.actions {
+		errs = append(errs, s.announce(ctx, a))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,262 @@
+package hearken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hearken-go/hearken/bus"
+	"github.com/hearken-go/hearken/internal/backoff"
+	"github.com/hearken-go/hearken/internal/join"
+)
+
+// What waits is looked at every sweepEvery. One call of the store or the bus takes
+// at most storeTimeout, and one that fails is repeated after a while.
+const (
+	sweepEvery    = time.Minute
+	storeTimeout  = 10 * time.Second
+	storeRetryMin = 250 * time.Millisecond
+	storeRetryMax = 15 * time.Second
+)
+
+// joining is the part of a task that is about a join. The delivery is first taken,
+// and settled when it waits; one that completes a condition is fired, and settled
+// only after the firing has been cleared.
+type joining struct {
+	arrival join.Arrival
+	firing  *join.Firing // nil: not yet, or it waits
+	done    bool         // the firing is to be cleared
+	tries   int          // of the store, that failed
+}
+
+// givenUp returns the events of a firing.
+func (j *joining) givenUp() []givenUp {
+	if j == nil || j.firing == nil {
+		return nil
+	}
+	var all []givenUp
+	for i := range j.firing.Events {
+		e := &j.firing.Events[i]
+		all = append(all, givenUp{e.Original, e.Topic, bus.IdentityOf(e.Topic, e.Original)})
+	}
+	return all
+}
+
+// openJoins readies the joins of a sensor that has some.
+func (s *sensorRun) openJoins() error {
+	var actions []*join.Action
+	for _, a := range s.actions {
+		if a.join != nil {
+			actions = append(actions, a.join)
+		}
+	}
+	if len(actions) == 0 {
+		return nil
+	}
+	s.joins = join.New(s.run.store, joinCorner(s.run.Name, s.name), s.reportJoin, actions...)
+	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)
+	defer cancel()
+	if err := s.joins.Open(ctx); err != nil {
+		return fmt.Errorf("the joins of sensor %q: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *sensorRun) reportJoin(err error) {
+	s.stats.failed(fmt.Errorf("joins: %w", err))
+	s.log.Error("something is wrong with what waits for a join", "error", err)
+}
+
+// arrive makes a task for each key by which a delivery concerns a join.
+func (w *worker) arrive(ts *tasks, a *actionPlan) {
+	var made []*task
+	for _, d := range a.deps {
+		if d.topic != ts.first.Topic {
+			continue
+		}
+		v := &w.verdicts[d.verdict]
+		if !v.matches {
+			continue
+		}
+		i := slices.IndexFunc(made, func(t *task) bool { return t.join.arrival.Key == v.key })
+		if i < 0 {
+			t := ts.next()
+			t.prepare(w.sensorPlan, a, nil, nil)
+			t.join = &joining{arrival: join.Arrival{
+				Keyed: d.Key != nil, Key: v.key, Pos: t.Pos, Stored: t.Stored,
+				Event: join.Event{Topic: t.Topic, Original: t.Event},
+			}}
+			i = len(made)
+			made = append(made, t)
+		}
+		made[i].join.add(d, v.event)
+	}
+}
+
+// add notes a dependency that the arrival serves, and what it sees.
+func (j *joining) add(d *dependencyPlan, view Event) {
+	e := &j.arrival.Event
+	e.Dependencies = append(e.Dependencies, d.name())
+	if d.Transform != nil {
+		if e.Views == nil {
+			e.Views = make(map[string]Event)
+		}
+		e.Views[d.name()] = view
+	}
+}
+
+// take has an arrival wait, or fires what it completes.
+func (w *worker) take(t *task, now time.Time) {
+	ctx, cancel := context.WithTimeout(w.run.work, storeTimeout)
+	defer cancel()
+	out, err := w.joins.Take(ctx, t.action.join, &t.join.arrival)
+	if err == nil && out.State == join.Fires {
+		err = w.joins.Load(ctx, out.Firing, &t.join.arrival)
+	}
+	w.superseded(t, out.Superseded)
+	switch {
+	case errors.Is(err, join.ErrCleared):
+		w.end(t, true)
+	case errors.Is(err, join.ErrPart):
+		t.completes(out.Firing)
+		w.bury(t, err)
+	case errors.Is(err, join.ErrFull), errors.Is(err, bus.ErrRejected):
+		w.bury(t, fmt.Errorf("it cannot wait: %w", err))
+	case err != nil:
+		w.hold(t, err)
+	case out.State == join.Fires:
+		t.completes(out.Firing)
+		if out.Firing.Obsolete {
+			w.bury(t, errObsolete)
+			return
+		}
+		w.attempt(t, now)
+	default:
+		if out.State == join.Waits {
+			t.action.stats.joined(1)
+			t.action.stats.pending(1)
+		}
+		w.end(t, true)
+	}
+}
+
+var errObsolete = errors.New("another version of the action completed the firing, and the condition of this one does not hold with its events")
+
+// completes makes t the firing of the join that it completed.
+func (t *task) completes(f *join.Firing) {
+	t.join.firing, t.join.tries = f, 0
+	t.firing.ID, t.firing.Events = f.ID, make(map[string]Event, len(f.Events))
+	for i := range f.Events {
+		e := &f.Events[i]
+		for _, d := range e.Dependencies {
+			t.firing.Events[d] = e.View(d)
+		}
+	}
+	t.action.stats.pending(1 - len(f.Events))
+}
+
+// superseded counts the events that an arrival took the place of.
+func (s *sensorRun) superseded(t *task, events []join.Event) {
+	if len(events) == 0 {
+		return
+	}
+	t.action.stats.superseded(len(events))
+	t.action.stats.pending(-len(events))
+	for i := range events {
+		s.log.Debug("event superseded", "action", t.action.name, "event_source", events[i].Topic.EventSource, "event", events[i].Topic.Event,
+			"event_id", events[i].Original.ID(), "by", t.Event.ID())
+	}
+}
+
+// finish ends a task that has been fired, or given up, for good.
+func (s *sensorRun) finish(t *task) {
+	if t.join == nil || t.join.firing == nil {
+		s.end(t, true)
+		return
+	}
+	t.join.done, t.join.tries = true, 0
+	s.clear(t)
+}
+
+// clear forgets a firing that is finished, and then settles what completed it.
+func (s *sensorRun) clear(t *task) {
+	ctx, cancel := context.WithTimeout(s.run.work, storeTimeout)
+	defer cancel()
+	if err := s.joins.Clear(ctx, t.join.firing); err != nil {
+		s.hold(t, err)
+		return
+	}
+	s.end(t, true)
+}
+
+// hold puts a task aside until the store answers again.
+func (s *sensorRun) hold(t *task, err error) {
+	if s.run.work.Err() != nil {
+		s.end(t, false)
+		return
+	}
+	t.join.tries++
+	s.stats.failed(fmt.Errorf("store: %w", err))
+	s.log.Warn("the store of joins does not answer; the event is held", "action", t.action.name, "event_source", t.Topic.EventSource,
+		"event", t.Topic.Event, "event_id", t.Event.ID(), "error", err, "tries", t.join.tries)
+	if !s.sleep(t, backoff.Jitter(t.join.tries, storeRetryMin, storeRetryMax)) {
+		s.end(t, false)
+	}
+}
+
+// sweepJoins looks at what waits, every minute until intake ends. The processes
+// that share a sensor do so at different moments.
+func (s *sensorRun) sweepJoins() {
+	pause := time.Duration(0)
+	for sleep(s.run.intake, pause) {
+		if err := s.sweepOnce(); err != nil && s.run.intake.Err() == nil {
+			s.stats.failed(fmt.Errorf("sweep the joins: %w", err))
+			s.log.Warn("what waits for a join was not looked at in full", "error", err)
+		}
+		pause = time.Until(time.Now().Truncate(sweepEvery).Add(sweepEvery)) + rand.N(sweepEvery/10)
+	}
+}
+
+func (s *sensorRun) sweepOnce() error {
+	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)
+	defer cancel()
+	floor, err := s.subscription().Floor(ctx)
+	if err != nil {
+		return err
+	}
+	return s.joins.Sweep(s.run.intake, floor, s.lose)
+}
+
+// lose buries an event that has waited in vain.
+func (s *sensorRun) lose(ctx context.Context, l join.Loss) error {
+	i := slices.IndexFunc(s.actions, func(a *actionPlan) bool { return a.name == l.Action })
+	var stats actionStats // of an action that the sensor has no more: nobody asks
+	counts := &stats
+	if i >= 0 {
+		counts = &s.actions[i].stats
+	}
+	e := givenUp{l.Event.Original, l.Event.Topic, bus.IdentityOf(l.Event.Topic, l.Event.Original)}
+	if l.Reset {
+		counts.reset(1)
+		s.log.Info("event reset", "action", l.Action, "event_source", e.topic.EventSource, "event", e.topic.Event, "event_id", e.identity.ID, "why", l.Err)
+	} else {
+		f := Firing{ID: firingID(appendNames(slices.Clone(s.prefix), l.Action), e.identity), Sensor: s.name, Action: l.Action}
+		if err := s.buryEvent(ctx, e, f, l.Err); err != nil {
+			return err
+		}
+		counts.expired(1)
+		counts.deadLettered.Add(1)
+	}
+	counts.pending(-1)
+	return nil
+}
+
+// joinCorner names where a sensor's joins are kept, such that no two are alike.
+func joinCorner(pipeline, sensor string) string {
+	escape := strings.NewReplacer("%", "%25", "/", "%2F")
+	return "join/" + escape.Replace(pipeline) + "/" + escape.Replace(sensor) + "/"
+}
