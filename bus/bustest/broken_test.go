@@ -25,7 +25,7 @@ type mutant struct {
 }
 
 func mutants() []mutant {
-	return slices.Concat(publishMutants(), groupMutants(), deliveryMutants(), settleMutants(), letterMutants(), listMutants(),
+	return slices.Concat(publishMutants(), groupMutants(), deliveryMutants(), settleMutants(), floorMutants(), letterMutants(), listMutants(),
 		crashMutants(), storeMutants())
 }
 
@@ -258,6 +258,14 @@ type sub struct {
 	close   func(ctx context.Context) error
 	receive func(ctx context.Context) (bus.Delivery, error)
 }
+
+// floored is a subscription that says another floor.
+type floored struct {
+	bus.Subscription
+	floor func(ctx context.Context) (bus.Floor, error)
+}
+
+func (s *floored) Floor(ctx context.Context) (bus.Floor, error) { return s.floor(ctx) }
 
 func (s *sub) Close(ctx context.Context) error                   { return s.close(ctx) }
 func (s *sub) Receive(ctx context.Context) (bus.Delivery, error) { return s.receive(ctx) }

@@ -17,7 +17,7 @@ type busCase struct {
 
 func (h Harness) cases() []testCase {
 	all := slices.Concat(publishCases(), dedupeCases(), roomCases(), eventCases(), groupCases(), topicCases(), receiveCases(),
-		settleCases(), closeCases(), deadLetterCases(), listCases(), crashCases())
+		settleCases(), floorCases(), closeCases(), deadLetterCases(), listCases(), crashCases())
 	var out []testCase
 	for _, c := range all {
 		if h.Lacks&c.promise != 0 || c.needs != nil && !c.needs(h) {

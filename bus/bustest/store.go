@@ -119,7 +119,8 @@ func valueCases() []storeCase {
 		get  = "Get returns the value of key, or nil when there is none."
 		keys = "Keys may hold any characters, and are not empty."
 		list = "List yields the entries whose key has the prefix, in no particular order."
-		once = "Entries that change meanwhile may be yielded old, new or not at all; the others are yielded once."
+		once = "Entries that change meanwhile may be yielded old, new or not at all, and twice if they are deleted and set again; " +
+			"the others are yielded once."
 	)
 	return []storeCase{
 		{name: "Store/Get/no value is nil", clause: get, prove: getAbsent},
