@@ -31,7 +31,8 @@ const (
 	// once more, as a careful client does; the rest are what a careless one
 	// leaves behind.
 	again    = 0.7
-	poisoned = 0.02
+	// poisoned is how many events of a poster there are for each poisoned one.
+	poisoned = 40
 	// withheld is the share of pairs of which one half is never posted.
 	withheld = 0.1
 )
@@ -86,7 +87,7 @@ func (p *poster) next() Event {
 	}
 	p.count++
 	name := fmt.Sprintf("%d.%d", p.number, p.count)
-	draw, poison := p.rand.IntN(10), p.rand.Float64() < poisoned
+	draw, poison := p.rand.IntN(10), p.count%poisoned == 5
 	switch {
 	case joins && draw < 5:
 		return p.pair(name, poison)

@@ -16,13 +16,13 @@ type Sabotage string
 const (
 	// SettleEarly settles each delivery before anything has fired.
 	SettleEarly Sabotage = "settle early"
-	// DropEvents loses one in a hundred events, which it says are stored.
+	// DropEvents loses one in twenty events, which it says are stored.
 	DropEvents Sabotage = "drop events"
-	// NewIDs publishes one in a hundred events once more, under another id.
+	// NewIDs publishes one in twenty events once more, under another id.
 	NewIDs Sabotage = "new ids"
 	// DropLetters loses each dead letter, which it says is stored.
 	DropLetters Sabotage = "drop letters"
-	// ForgetParts loses one in fifty updates of the store, which it says are
+	// ForgetParts loses one in twenty updates of the store, which it says are
 	// made.
 	ForgetParts Sabotage = "forget parts"
 )
@@ -42,7 +42,7 @@ type sabotaged struct {
 }
 
 func (s *sabotaged) Publish(ctx context.Context, t bus.Topic, e event.Event) error {
-	hit := s.published.Add(1)%100 == 0
+	hit := s.published.Add(1)%20 == 0
 	switch {
 	case t.IsDeadLetters():
 		if s.fault == DropLetters {
@@ -93,7 +93,7 @@ type forgets struct {
 }
 
 func (f *forgets) Update(ctx context.Context, key string, change func(old []byte) ([]byte, error)) error {
-	if f.updates.Add(1)%50 != 0 {
+	if f.updates.Add(1)%20 != 0 {
 		return f.Store.Update(ctx, key, change)
 	}
 	old, err := f.Get(ctx, key)

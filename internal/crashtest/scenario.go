@@ -23,7 +23,8 @@ type Scenario struct {
 	Sabotage Sabotage
 }
 
-// Killer does one of its harms at a time.
+// Killer does one of its harms at a time, in random order, each as often as the
+// others.
 type Killer struct {
 	// Every is how often; each wait is random, from half of it to one and a
 	// half.
@@ -100,7 +101,11 @@ func (w *World) storm(ctx context.Context) error {
 
 // run does harm until ctx ends; what has begun is brought to its end.
 func (k Killer) run(ctx context.Context, w *World, r *rand.Rand) error {
+	var deck []int
 	for {
+		if len(deck) == 0 {
+			deck = r.Perm(len(k.Harms))
+		}
 		wait := k.Every
 		if !k.Steady {
 			wait = k.Every/2 + time.Duration(r.Int64N(int64(k.Every)))
@@ -108,9 +113,10 @@ func (k Killer) run(ctx context.Context, w *World, r *rand.Rand) error {
 		if pause(ctx, wait) != nil {
 			return nil //nolint:nilerr // the load is over
 		}
-		if err := k.Harms[r.IntN(len(k.Harms))](context.WithoutCancel(ctx), w, r); err != nil {
+		if err := k.Harms[deck[0]](context.WithoutCancel(ctx), w, r); err != nil {
 			return err
 		}
+		deck = deck[1:]
 	}
 }
 
@@ -149,14 +155,23 @@ func (w *World) quiet(ctx context.Context) error {
 	return nil
 }
 
-// KillPipeline kills one of the replicas and starts it again.
+// KillPipeline kills one of the replicas and starts it again; at times it kills
+// it in the middle of the start, too.
 func KillPipeline(ctx context.Context, w *World, r *rand.Rand) error {
 	i := r.IntN(len(w.replicas))
 	w.replicas[i].kill()
-	w.count(func(r *Result) { r.Kills++ })
 	w.targets.set(i, "")
+	w.count(func(r *Result) { r.Kills++ })
 	if err := pause(ctx, time.Duration(r.IntN(100))*time.Millisecond); err != nil {
 		return err
+	}
+	if r.IntN(3) == 0 {
+		soon, cancel := context.WithTimeout(ctx, time.Duration(r.IntN(200))*time.Millisecond)
+		defer cancel()
+		if w.restart(soon, i) == nil {
+			return nil // it was faster
+		}
+		w.count(func(r *Result) { r.Kills++ })
 	}
 	return w.restart(ctx, i)
 }

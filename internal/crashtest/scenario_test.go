@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,37 +13,49 @@ import (
 )
 
 func TestScenarios(t *testing.T) {
-	var mu sync.Mutex
-	var results []crashtest.Result
+	all := scenarios()
+	results := make([]crashtest.Result, len(all))
 	// Printed when all of them have ended, which run at the same time.
 	t.Cleanup(func() { t.Log("\n" + crashtest.Table(results)) })
-	for _, s := range scenarios() {
+	for i, s := range all {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
+			s.For = underLoad(2000 * time.Millisecond)
 			r := run(t, s)
-			mu.Lock()
-			results = append(results, r)
-			mu.Unlock()
+			results[i] = r
 			assert.NoError(t, r.Err())
+			assert.Positive(t, r.Fired)
+			assert.Positive(t, r.DeadLettered)
+			assert.Positive(t, r.Kills+r.Stops+r.Cuts-s.Replicas, "no harm was done")
 		})
 	}
 }
 
 func scenarios() []crashtest.Scenario {
 	whims := crashtest.Whims{Fail: 0.03, Cut: 0.02, Slow: 0.1, SlowFor: 200 * time.Millisecond}
+	kill := crashtest.Killer{Every: 700 * time.Millisecond, Harms: []crashtest.Harm{crashtest.KillPipeline}}
+	steady := crashtest.Killer{Every: 700 * time.Millisecond, Steady: true, Harms: kill.Harms}
+	if *soak > 0 {
+		steady.Every = 2 * time.Second
+	}
+	network := crashtest.Killer{Every: 300 * time.Millisecond, Harms: []crashtest.Harm{
+		crashtest.KillServer, crashtest.CutConnections, crashtest.RefuseConnections, crashtest.SlowConnections,
+	}}
+	stop := crashtest.Killer{Every: 400 * time.Millisecond, Harms: []crashtest.Harm{crashtest.StopPipeline}}
+	gentle := crashtest.Whims{Fail: 0.03, Slow: 0.1, SlowFor: 200 * time.Millisecond} // no cut: what is not answered is sent again
 	return []crashtest.Scenario{
-		{
-			Name:    "embedded killed",
-			Whims:   whims,
-			Killers: []crashtest.Killer{{Every: 700 * time.Millisecond, Harms: []crashtest.Harm{crashtest.KillPipeline}}},
-		},
+		{Name: "embedded server, killed", Whims: whims, Killers: []crashtest.Killer{kill}},
+		{Name: "server killed, network cut", Replicas: 2, Server: true, Whims: whims, Killers: []crashtest.Killer{network}},
+		{Name: "one of three replicas killed", Replicas: 3, Server: true, Whims: whims, Killers: []crashtest.Killer{steady}},
+		{Name: "everything killed", Replicas: 2, Server: true, Whims: whims, Killers: []crashtest.Killer{kill, network}},
+		{Name: "stopped in order", Drain: 3 * time.Second, Whims: gentle, Killers: []crashtest.Killer{stop}},
+		{Name: "two replicas stopped in order", Drain: 3 * time.Second, Replicas: 2, Server: true, Whims: gentle, Killers: []crashtest.Killer{stop}},
 	}
 }
 
 func run(t *testing.T, s crashtest.Scenario) crashtest.Result {
 	t.Helper()
-	s.For, s.Seed = underLoad(2500*time.Millisecond), *seed
-	if s.Seed == 0 {
+	if s.Seed = *seed; s.Seed == 0 {
 		s.Seed = rand.Uint64N(1_000_000)
 	}
 	dir := t.TempDir()
@@ -57,4 +68,31 @@ func run(t *testing.T, s crashtest.Scenario) crashtest.Result {
 	r, err := s.Run(t.Context(), dir)
 	require.NoError(t, err)
 	return r
+}
+
+// Each fault in the bus must be found, or the account above says nothing.
+func TestSabotage(t *testing.T) {
+	lost := func(r crashtest.Result) int { return r.Lost }
+	kill := []crashtest.Killer{{Every: 300 * time.Millisecond, Harms: []crashtest.Harm{crashtest.KillPipeline}}}
+	for _, tt := range []struct {
+		fault   crashtest.Sabotage
+		killers []crashtest.Killer
+		found   func(crashtest.Result) int
+	}{
+		{crashtest.SettleEarly, kill, lost},
+		{crashtest.DropEvents, nil, lost},
+		{crashtest.DropLetters, nil, lost},
+		{crashtest.NewIDs, nil, func(r crashtest.Result) int { return r.TwoIDs }},
+	} {
+		t.Run(string(tt.fault), func(t *testing.T) {
+			t.Parallel()
+			r := run(t, crashtest.Scenario{
+				Name: string(tt.fault), Sabotage: tt.fault, For: time.Second, Killers: tt.killers,
+				Whims: crashtest.Whims{Fail: 0.03, Slow: 1, SlowFor: 100 * time.Millisecond},
+			})
+			assert.Positive(t, tt.found(r))
+			assert.Error(t, r.Err())
+			t.Log(r.Err())
+		})
+	}
 }

@@ -148,9 +148,11 @@ func (w *World) startReplica(ctx context.Context, i int) error {
 }
 
 func (w *World) restart(ctx context.Context, i int) error {
-	err := w.startReplica(ctx, i)
+	if err := w.startReplica(ctx, i); err != nil {
+		return err
+	}
 	w.ledger.Restarted()
-	return err
+	return nil
 }
 
 // watch notes a process that ends by itself.
