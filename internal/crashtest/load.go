@@ -30,7 +30,7 @@ const (
 	// again is the share of events refused or not answered that are posted
 	// once more, as a careful client does; the rest are what a careless one
 	// leaves behind.
-	again    = 0.7
+	again = 0.7
 	// poisoned is how many events of a poster there are for each poisoned one.
 	poisoned = 40
 	// withheld is the share of pairs of which one half is never posted.

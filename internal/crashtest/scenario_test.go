@@ -13,6 +13,7 @@ import (
 )
 
 func TestScenarios(t *testing.T) {
+	t.Parallel()
 	all := scenarios()
 	results := make([]crashtest.Result, len(all))
 	// Printed when all of them have ended, which run at the same time.
@@ -35,8 +36,8 @@ func scenarios() []crashtest.Scenario {
 	whims := crashtest.Whims{Fail: 0.03, Cut: 0.02, Slow: 0.1, SlowFor: 200 * time.Millisecond}
 	kill := crashtest.Killer{Every: 700 * time.Millisecond, Harms: []crashtest.Harm{crashtest.KillPipeline}}
 	steady := crashtest.Killer{Every: 700 * time.Millisecond, Steady: true, Harms: kill.Harms}
-	if *soak > 0 {
-		steady.Every = 2 * time.Second
+	if *soak > 0 { // there is time to see what a restart takes until the next
+		kill.Every, steady.Every = 2*time.Second, 2*time.Second
 	}
 	network := crashtest.Killer{Every: 300 * time.Millisecond, Harms: []crashtest.Harm{
 		crashtest.KillServer, crashtest.CutConnections, crashtest.RefuseConnections, crashtest.SlowConnections,
@@ -72,6 +73,7 @@ func run(t *testing.T, s crashtest.Scenario) crashtest.Result {
 
 // Each fault in the bus must be found, or the account above says nothing.
 func TestSabotage(t *testing.T) {
+	t.Parallel()
 	lost := func(r crashtest.Result) int { return r.Lost }
 	kill := []crashtest.Killer{{Every: 300 * time.Millisecond, Harms: []crashtest.Harm{crashtest.KillPipeline}}}
 	for _, tt := range []struct {
