@@ -18,6 +18,8 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 BENCH    :=
 FUZZTIME := 20s
+SOAK     := 60s
+SEED     :=
 
 .PHONY: help
 help: ## Show this list
@@ -27,6 +29,11 @@ help: ## Show this list
 test: ## Run all tests with the race detector, in random order, uncached
 	@$(if $(RACE),,echo "WARNING: no C compiler (go env CGO_ENABLED is 0): testing WITHOUT the race detector" >&2)
 	go test $(RACE) -shuffle=on -count=1 -timeout=5m $(PACKAGES)
+
+# Without the race detector, which make test has: there is more load so.
+.PHONY: soak
+soak: ## Kill, cut and stop for SOAK (60s) a scenario, and print the account (SEED=n repeats choices)
+	go test -v -count=1 -timeout=60m -parallel=1 -run='^TestScenarios$$' ./internal/crashtest -soak=$(SOAK) $(if $(SEED),-seed=$(SEED))
 
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do

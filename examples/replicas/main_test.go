@@ -1,0 +1,44 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The test binary is the program too, and so the replicas that it starts.
+func TestMain(m *testing.M) {
+	if os.Getenv("REPLICAS") != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestNothingIsLost(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-for", "3s", "-every", "900ms")
+	cmd.Env = append(os.Environ(), "REPLICAS=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Stderr = t.Output()
+	out, err := cmd.Output()
+	t.Logf("\n%s", out)
+	require.NoError(t, err)
+	var lines []string
+	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
+		lines = append(lines, s.Text())
+	}
+	require.NotEmpty(t, lines)
+	last := lines[len(lines)-1]
+	m := regexp.MustCompile(`^accepted (\d+) fired (\d+) lost 0 duplicates \d+$`).FindStringSubmatch(last)
+	require.NotNil(t, m, "%s", last)
+	assert.Equal(t, m[1], m[2])
+	assert.NotEqual(t, "0", m[1])
+	assert.GreaterOrEqual(t, len(lines), 3, "a line for each second")
+	assert.True(t, strings.Contains(lines[len(lines)-2], "killed") && !strings.Contains(lines[len(lines)-2], "killed 0"), "no replica was killed")
+}

@@ -1,0 +1,2 @@
+// Package crashtest shows by crashes that nothing is lost.
+package crashtest
