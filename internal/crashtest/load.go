@@ -22,7 +22,7 @@ type load struct {
 }
 
 // joins says whether events that have to be joined are posted too.
-const joins = false
+const joins = true
 
 const (
 	posters   = 8
