@@ -16,10 +16,11 @@ GOLANGCI_LINT := .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)-$(shell go en
 # off, and the tests run without the detector rather than not at all.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-BENCH    :=
-FUZZTIME := 20s
-SOAK     := 60s
-SEED     :=
+BENCH     :=
+FUZZTIME  := 20s
+SOAK      := 60s
+HISTORIES := 1000000
+SEED      :=
 
 .PHONY: help
 help: ## Show this list
@@ -32,7 +33,8 @@ test: ## Run all tests with the race detector, in random order, uncached
 
 # Without the race detector, which make test has: there is more load so.
 .PHONY: soak
-soak: ## Kill, cut and stop for SOAK (60s) a scenario, and print the account (SEED=n repeats choices)
+soak: ## Play HISTORIES (1 million) of joins; kill, cut and stop for SOAK (60s) a scenario; print the account (SEED=n repeats)
+	go test -v -count=1 -timeout=60m -run='^TestModel$$' ./internal/join -histories=$(HISTORIES) $(if $(SEED),-seed=$(SEED))
 	go test -v -count=1 -timeout=60m -parallel=1 -run='^TestScenarios$$' ./internal/crashtest -soak=$(SOAK) $(if $(SEED),-seed=$(SEED))
 
 .PHONY: build

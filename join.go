@@ -153,10 +153,20 @@ func (t *task) completes(f *join.Firing) {
 	for i := range f.Events {
 		e := &f.Events[i]
 		for _, d := range e.Dependencies {
-			t.firing.Events[d] = e.View(d)
+			t.firing.Events[d] = viewOf(e, d)
 		}
 	}
 	t.action.stats.pending(1 - len(f.Events))
+}
+
+// viewOf returns an event as a dependency sees it: what was published back is as
+// its sender made it.
+func viewOf(e *join.Event, dependency string) Event {
+	view := e.View(dependency)
+	if !e.Topic.IsDeadLetters() && extension(view, extSensor) != "" {
+		return withoutReserved(view)
+	}
+	return view
 }
 
 // superseded counts the events that an arrival took the place of.
@@ -241,17 +251,17 @@ func (s *sensorRun) lose(ctx context.Context, l join.Loss) error {
 	}
 	e := givenUp{l.Event.Original, l.Event.Topic, bus.IdentityOf(l.Event.Topic, l.Event.Original)}
 	if l.Reset {
-		counts.reset(1)
+		counts.reset(1) //nolint:contextcheck // counting needs no context
 		s.log.Info("event reset", "action", l.Action, "event_source", e.topic.EventSource, "event", e.topic.Event, "event_id", e.identity.ID, "why", l.Err)
 	} else {
 		f := Firing{ID: firingID(appendNames(slices.Clone(s.prefix), l.Action), e.identity), Sensor: s.name, Action: l.Action}
 		if err := s.buryEvent(ctx, e, f, l.Err); err != nil {
 			return err
 		}
-		counts.expired(1)
-		counts.deadLettered.Add(1)
+		counts.expired(1)          //nolint:contextcheck // as above
+		counts.deadLettered.Add(1) //nolint:contextcheck // as above
 	}
-	counts.pending(-1)
+	counts.pending(-1) //nolint:contextcheck // as above
 	return nil
 }
 

@@ -179,8 +179,8 @@ func (s sim) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error
 	}
 }
 
-// task runs something in a process.
-func (w *world) task(p *proc, f func(ctx context.Context)) {
+// task runs something on its own.
+func (w *world) task(f func(ctx context.Context)) {
 	w.started++
 	ctx := context.WithValue(context.Background(), taskKey{}, w.started)
 	go f(ctx)
@@ -209,7 +209,7 @@ func (w *world) deliver(p *proc, h *happening) {
 	if h.holder == nil {
 		h.holder = p
 	}
-	w.task(p, func(ctx context.Context) { p.settle(ctx, h) })
+	w.task(func(ctx context.Context) { p.settle(ctx, h) })
 }
 
 func (p *proc) settle(ctx context.Context, h *happening) {
@@ -285,7 +285,7 @@ func (w *world) event(h *happening) Event {
 // sweep has a process sweep.
 func (w *world) sweep(p *proc) {
 	floor := w.floor()
-	w.task(p, func(ctx context.Context) { p.sweep(ctx, floor) })
+	w.task(func(ctx context.Context) { p.sweep(ctx, floor) })
 }
 
 func (p *proc) sweep(ctx context.Context, floor bus.Floor) {
