@@ -18,12 +18,13 @@ type Store interface {
 	// another update comes between, f is called again with the newer value, so
 	// it has no effects of its own. It may keep neither old nor what it returns.
 	// An empty value that is not nil is a value. An error of f ends the update,
-	// changes nothing and is returned as it is. A value too large is
-	// ErrRejected.
+	// changes nothing and is returned as it is. A key or value too large is
+	// ErrRejected, and changes nothing.
 	//
-	// With nil the result of f is stored. With any other error it may have
-	// been stored, and f may have met its own result as the present value:
-	// updates are written so that doing them twice is harmless.
+	// With nil the result of f is stored. With any other error it may have been
+	// stored. Either way f may have met a value that an earlier result of its own
+	// went into, since an answer was lost: updates are written so that doing them
+	// twice is harmless.
 	Update(ctx context.Context, key string, f func(old []byte) ([]byte, error)) error
 
 	// List yields the entries whose key has the prefix, in no particular order.
@@ -32,7 +33,9 @@ type Store interface {
 	// lock is held meanwhile: the loop may update any entry. An error ends the
 	// sequence.
 	//
-	// Keys may hold any characters, and are not empty.
+	// Keys may hold any characters, and are not empty. Every store takes those of
+	// up to 1 KiB. A prefix that ends with a slash is found without looking at
+	// other keys.
 	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 }
 

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -169,7 +171,7 @@ func storing(spoil func(s *faultyStore)) func(f *faulty) {
 }
 
 func storeMutants() []mutant {
-	return slices.Concat(readMutants(), updateMutants(), []mutant{
+	return slices.Concat(readMutants(), keyMutants(), updateMutants(), []mutant{
 		{name: "makes each caller a store", spoil: func(f *faulty) {
 			f.store = func(context.Context) (bus.Store, error) { return &memory.Store{}, nil }
 		}, fails: []string{"Store/the same for all callers"}},
@@ -184,19 +186,15 @@ func readMutants() []mutant {
 				return append([]byte{}, value...), err
 			}
 		}), fails: []string{"Store/Get/no value is nil", "Store/Update/nil deletes"}},
-		{name: "shares its values", spoil: storing(sharesValues), fails: []string{"Store/Get/the value, and the caller's to change"}},
+		{name: "shares its values", spoil: storing(sharesValues), fails: []string{
+			"Store/Get/the value, and the caller's to change", "Store/what another process stored",
+		}},
 		{name: "keeps text only", spoil: storing(func(s *faultyStore) {
 			s.get = func(ctx context.Context, key string) ([]byte, error) {
 				value, err := s.Store.Get(ctx, key)
 				return []byte(strings.ToValidUTF8(string(value), "?")), err
 			}
 		}), fails: []string{"Store/Get/binary values"}},
-		{name: "reads its keys", spoil: storing(func(s *faultyStore) {
-			s.get = func(ctx context.Context, key string) ([]byte, error) { return s.Store.Get(ctx, tokens(key)) }
-			s.update = func(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
-				return s.Store.Update(ctx, tokens(key), f)
-			}
-		}), fails: []string{"Store/keys of any characters", "Store/List/by prefix"}},
 		{name: "lists all for any prefix", spoil: entries(func(e []bus.Entry, all []bus.Entry) []bus.Entry { return all }), fails: []string{
 			"Store/List/by prefix", "Store/List/many entries, each once",
 		}},
@@ -206,7 +204,65 @@ func readMutants() []mutant {
 		{name: "lists a page only", spoil: entries(func(e []bus.Entry, _ []bus.Entry) []bus.Entry { return e[:min(len(e), 10)] }), fails: []string{
 			"Store/List/many entries, each once", "Store/List/left early", "Store/List/changing what is listed",
 		}},
-		{name: "lists what is deleted", spoil: storing(listsDeleted), fails: []string{"Store/List/no deleted entries"}},
+		{name: "lists what is deleted", spoil: storing(listsDeleted), fails: []string{
+			"Store/List/no deleted entries", "Store/List/after many deletes",
+		}},
+		{name: "lists what it stored itself", spoil: storing(listsOwn), fails: []string{
+			"Store/a corner of two processes", "Store/what another process stored",
+		}},
+	}
+}
+
+func keyMutants() []mutant {
+	keyed := func(change func(key string) string) func(f *faulty) {
+		return storing(func(s *faultyStore) {
+			s.get = func(ctx context.Context, key string) ([]byte, error) { return s.Store.Get(ctx, change(key)) }
+			s.update = func(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+				return s.Store.Update(ctx, change(key), f)
+			}
+		})
+	}
+	return []mutant{
+		{name: "reads its keys", spoil: keyed(tokens), fails: []string{"Store/keys of any characters", "Store/List/by prefix"}},
+		{name: "folds keys", spoil: keyed(strings.ToLower), fails: []string{"Store/keys that look alike"}},
+		{name: "takes keys for paths", spoil: keyed(path.Clean), fails: []string{"Store/keys that look alike"}},
+		{name: "composes keys", spoil: keyed(func(key string) string { return strings.ReplaceAll(key, "e\u0301", "\u00e9") }), fails: []string{
+			"Store/keys that look alike",
+		}},
+		{name: "cuts keys", spoil: keyed(func(key string) string { return key[:min(len(key), 255)] }), fails: []string{
+			"Store/keys of any length",
+		}},
+		{name: "rejects keys of some length", spoil: rejectsKeys(512, bus.ErrRejected), fails: []string{"Store/keys of any length"}},
+		{name: "fails with long keys", spoil: rejectsKeys(10_000, errors.New("no such thing")), fails: []string{"Store/keys of any length"}},
+	}
+}
+
+func rejectsKeys(most int, err error) func(f *faulty) {
+	return storing(func(s *faultyStore) {
+		s.update = func(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+			if len(key) > most {
+				return err
+			}
+			return s.Store.Update(ctx, key, f)
+		}
+	})
+}
+
+// listsOwn yields nothing that another connection stored.
+func listsOwn(s *faultyStore) {
+	var own sync.Map
+	s.update = func(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+		own.Store(key, true)
+		return s.Store.Update(ctx, key, f)
+	}
+	s.list = func(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error] {
+		return func(yield func(bus.Entry, error) bool) {
+			for e, err := range s.Store.List(ctx, prefix) {
+				if _, ok := own.Load(e.Key); ok && !yield(e, err) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -312,7 +368,25 @@ func updateMutants() []mutant {
 		{name: "writes again when the answer was lost", spoil: updating(writesAgain), fails: []string{
 			"Store/Update/with its answer lost, overwrites nobody",
 		}},
+		{name: "writes blindly when the answer was lost", spoil: updating(writesBlindly), fails: []string{
+			"Store/Update/with its answer lost, and another between",
+		}},
 	}
+}
+
+// writesBlindly writes again what it had no answer for, without a comparison.
+func writesBlindly(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {
+	var wrote []byte
+	err := s.Store.Update(ctx, key, func(old []byte) (value []byte, err error) {
+		value, err = f(old)
+		wrote = value
+		return value, err
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		again := s.Store.(*connStore).Store
+		return again.Update(context.WithoutCancel(ctx), key, func([]byte) ([]byte, error) { return wrote, nil })
+	}
+	return err
 }
 
 func readThenWrite(ctx context.Context, s *faultyStore, key string, f func([]byte) ([]byte, error)) error {

@@ -124,7 +124,7 @@ func floorSettled(p *probe) {
 }
 
 // floorOthers leaves everything to another group: what this one has settled too,
-// and a topic of its own.
+// and a topic that it comes to want later.
 func floorOthers(p *probe) {
 	b := p.open()
 	p.begin(b, "retired", ordinary("created"), ordinary("paid"))
@@ -132,6 +132,11 @@ func floorOthers(p *probe) {
 	p.publish(b, ordinary("paid"), "1")
 	d := p.settled(b, s)
 	p.publish(b, ordinary("paid"), "2")
+	p.floors(d, s)
+	p.close(s)
+	s = p.subscribe(b, "group", ordinary("created"), ordinary("paid"))
+	d = p.held(b, s, ordinary("paid"), "3")
+	p.ack(d)
 	p.floors(d, s)
 }
 

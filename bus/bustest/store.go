@@ -30,7 +30,7 @@ type storeProbe struct {
 
 func (h StoreHarness) cases() []testCase {
 	var out []testCase
-	for _, c := range slices.Concat(valueCases(), updateCases()) {
+	for _, c := range slices.Concat(keyCases(), valueCases(), updateCases()) {
 		if c.needs != nil && !c.needs(h) {
 			continue
 		}
@@ -117,7 +117,6 @@ func sameStore(p *probe) {
 func valueCases() []storeCase {
 	const (
 		get  = "Get returns the value of key, or nil when there is none."
-		keys = "Keys may hold any characters, and are not empty."
 		list = "List yields the entries whose key has the prefix, in no particular order."
 		once = "Entries that change meanwhile may be yielded old, new or not at all, and twice if they are deleted and set again; " +
 			"the others are yielded once."
@@ -126,12 +125,14 @@ func valueCases() []storeCase {
 		{name: "Store/Get/no value is nil", clause: get, prove: getAbsent},
 		{name: "Store/Get/the value, and the caller's to change", clause: "The caller may keep and change it.", prove: getOwned},
 		{name: "Store/Get/binary values", clause: get, prove: getBinary},
-		{name: "Store/keys of any characters", clause: keys, prove: oddKeys},
 		{name: "Store/List/by prefix", clause: list, prove: listPrefix},
 		{name: "Store/List/no deleted entries", clause: list, prove: listDeleted},
+		{name: "Store/List/after many deletes", clause: list, prove: listAfterDeletes},
 		{name: "Store/List/many entries, each once", clause: once, prove: listMany},
 		{name: "Store/List/changing what is listed", clause: once, prove: listChanging},
 		{name: "Store/List/left early", clause: list, prove: listLeft},
+		{name: "Store/what another process stored", clause: "With nil the result of f is stored.", prove: storedElsewhere},
+		{name: "Store/a corner of two processes", clause: "It is as durable and as widely shared as whatever implements it says.", prove: cornerShared},
 		{
 			name: "Store/survives a crash", prove: storeCrash, needs: func(h StoreHarness) bool { return h.Crash != nil },
 			clause: "With nil the result of f is stored.",
@@ -232,21 +233,6 @@ func getBinary(p *storeProbe) {
 	p.want(p.elsewhere(s), "key", string(everyByte()))
 }
 
-func oddKeys(p *storeProbe) {
-	s := p.open()
-	want := map[string]string{}
-	for _, name := range oddNames() {
-		want[name], want["prefix/"+name] = "value of "+name, "other of "+name
-	}
-	for key, value := range want {
-		p.update(s, key, to(value))
-	}
-	for key, value := range want {
-		p.want(s, key, value)
-	}
-	p.wantList(p.elsewhere(s), "", want)
-}
-
 func listPrefix(p *storeProbe) {
 	s := p.open()
 	for _, key := range []string{"a", "a/1", "a/2", "a.1", "ab", "b/a/1", "A/1", "a*", "a/"} {
@@ -283,6 +269,71 @@ func listMany(p *storeProbe) {
 	}
 	p.update(s, "other", to("other"))
 	p.wantList(s, "many/", want)
+}
+
+// listAfterDeletes deletes all but a few of many entries, and sets some again.
+func listAfterDeletes(p *storeProbe) {
+	s := p.open()
+	want := map[string]string{}
+	for i, key := range numbered("due/", 200) {
+		p.update(s, key, to("old"))
+		if i%50 != 0 {
+			p.update(s, key, remove)
+		}
+		if i%40 == 0 {
+			p.update(s, key, to("again"))
+			want[key] = "again"
+		} else if i%50 == 0 {
+			want[key] = "old"
+		}
+	}
+	p.wantList(s, "due/", want)
+	for key := range want {
+		p.update(s, key, remove)
+	}
+	p.wantList(p.elsewhere(s), "due/", map[string]string{})
+	p.wantList(s, "", map[string]string{})
+}
+
+// storedElsewhere looks for each update where it was not made.
+func storedElsewhere(p *storeProbe) {
+	s := p.open()
+	other := p.elsewhere(s)
+	for _, value := range numbered("", 10) {
+		p.update(s, "key", to(value))
+		p.want(other, "key", value)
+		p.wantList(other, "", map[string]string{"key": value})
+		p.update(other, "key", remove)
+		p.wantNone(s, "key")
+		p.wantList(s, "", map[string]string{})
+	}
+}
+
+// cornerShared is what two replicas of a source do: each notes what it has seen,
+// and both move a cursor, which never goes back.
+func cornerShared(p *storeProbe) {
+	const replicas, each = 2, 20
+	s := p.open()
+	stores := []bus.Store{s, p.elsewhere(s)}
+	p.parallel(replicas, func(ctx context.Context, i int) error {
+		for n, id := range numbered(fmt.Sprint(i, "-"), each) {
+			seen := stores[i].Update(ctx, "source/app/hook/created/seen/"+id, to(id))
+			moved := stores[i].Update(ctx, "source/app/hook/created/cursor", func(old []byte) ([]byte, error) {
+				at, err := strconv.Atoi("0" + string(old))
+				return []byte(strconv.Itoa(max(at, n))), err
+			})
+			if err := errors.Join(seen, moved); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, s := range stores {
+		p.want(s, "source/app/hook/created/cursor", strconv.Itoa(each-1))
+		if got := p.list(s, "source/app/hook/created/seen/"); len(got) != replicas*each {
+			p.failf("%d processes noted %d ids each, and List yields %d", replicas, each, len(got))
+		}
+	}
 }
 
 // listChanging updates the store from within the loop over its entries, as one

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/hearken-go/hearken/bus"
 )
@@ -29,11 +30,12 @@ func updateCases() []storeCase {
 		{name: "Store/Update/empty is a value", clause: "An empty value that is not nil is a value.", prove: updateEmpty},
 		{name: "Store/Update/an error changes nothing", clause: fails, prove: updateError},
 		{
-			name: "Store/Update/too large", clause: "A value too large is ErrRejected.", prove: updateTooLarge,
+			name: "Store/Update/too large", clause: "A key or value too large is ErrRejected, and changes nothing.", prove: updateTooLarge,
 			needs: func(h StoreHarness) bool { return h.TooLarge > 0 },
 		},
 		{name: "Store/Update/with its answer lost", clause: lost, needs: loses, prove: updateAnswerLost},
 		{name: "Store/Update/with its answer lost, overwrites nobody", clause: swap, needs: loses, prove: updateLostOverwrites},
+		{name: "Store/Update/with its answer lost, and another between", clause: swap, needs: loses, prove: updateLostBetween},
 	}
 }
 
@@ -168,6 +170,7 @@ func updateTooLarge(p *storeProbe) {
 		p.failf("a value of %d bytes was taken, which the harness says is too large", p.h.TooLarge)
 	}
 	p.want(s, "key", strings.Repeat("x", size))
+	p.wantList(s, "", map[string]string{"key": strings.Repeat("x", size)})
 }
 
 // takes reports whether s takes a value of that size; it may refuse only with
@@ -226,5 +229,31 @@ func updateLostOverwrites(p *storeProbe) {
 	p.update(other, "key", insert("c"))
 	p.update(s, "key", insert("b"))
 	p.want(s, "key", "a b c")
+	p.want(other, "key", "a b c")
+}
+
+// updateLostBetween lets another process update the value while the update whose
+// answer was lost goes on. It may find out and return nil, or give up.
+func updateLostBetween(p *storeProbe) {
+	s := p.open()
+	other := p.elsewhere(s)
+	p.update(s, "key", insert("a"))
+	ctx, cancel := context.WithTimeout(p.t.Context(), p.wait/2)
+	defer cancel()
+	var once sync.Once
+	answer := make(chan error, 1)
+	go func() {
+		answer <- s.Update(ctx, "key", func(old []byte) ([]byte, error) {
+			once.Do(func() { p.h.LoseAnswers(p.t, s, true) }) // it was read, and is about to be written
+			return insert("b")(old)
+		})
+	}()
+	p.eventually("an update whose answer is lost is stored", func() bool { return string(p.get(other, "key")) == "a b" })
+	p.update(other, "key", insert("c"))
+	p.h.LoseAnswers(p.t, s, false)
+	if err := <-answer; err == nil {
+		p.want(s, "key", "a b c")
+	}
+	p.update(s, "key", insert("b"))
 	p.want(other, "key", "a b c")
 }

@@ -99,7 +99,7 @@ func (b *Bus) openStreams(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.store = &store{js: b.js, stream: values, prefix: b.storePrefix()}
+	b.store = &store{js: b.js, stream: values, prefix: b.storePrefix(), replicated: b.cfg.Replicas > 1}
 	return nil
 }
 
@@ -126,7 +126,10 @@ func (b *Bus) Close(ctx context.Context) error {
 }
 
 // Store returns the bus's store: a key-value bucket with the storage and the
-// replicas of the bus.
+// replicas of the bus. A key is its subject there, its slashes dots and its odd
+// characters escaped; long ones are hashed, with the key itself in a header.
+// Deleting a key removes its message and leaves no marker, so a watcher of the
+// bucket is not told. What other clients put there or delete counts too.
 func (b *Bus) Store(context.Context) (bus.Store, error) { return b.store, nil }
 
 // DeadLetters counts the dead letters.

@@ -1,10 +1,10 @@
 package natsbus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -21,6 +21,8 @@ const (
 	// headerWrite names the write that made an entry, so that one whose answer
 	// was lost is recognised.
 	headerWrite = "hearken-write"
+	// headerOperation is what other clients of a bucket mark a deleted key with.
+	headerOperation = "KV-Operation"
 
 	// maxSegments bounds the tokens of a key's subject, and maxSegment the
 	// length of one; longer ones are hashed.
@@ -28,15 +30,20 @@ const (
 	maxSegment  = 120
 
 	listBatch = 256
+
+	// answerWithin is after how long an update that is not answered looks whether
+	// it took place, however long its context may last.
+	answerWithin = 5 * time.Second
 )
 
 // store is a bus.Store on a key-value bucket. An entry is the last message under
 // its subject; deleting removes the message itself and leaves no marker, which
 // also needs no room.
 type store struct {
-	js     jetstream.JetStream
-	stream jetstream.Stream
-	prefix string
+	js         jetstream.JetStream
+	stream     jetstream.Stream
+	prefix     string
+	replicated bool
 }
 
 func (b *Bus) storePrefix() string { return "$KV." + b.cfg.Name + "." }
@@ -68,61 +75,79 @@ func (s *store) filter(prefix string) string {
 	return s.subject(prefix[:i]) + ".>"
 }
 
+// key returns the key that is stored under subject, for an entry that another
+// client of the bucket made; "" when only a hash of it is there.
+func (s *store) key(subject string) string {
+	tokens := strings.Split(strings.TrimPrefix(subject, s.prefix), ".")
+	for i, t := range tokens {
+		var err error
+		if tokens[i], err = untoken(t); err != nil {
+			return ""
+		}
+	}
+	return strings.Join(tokens, "/")
+}
+
 // Get implements bus.Store.
 func (s *store) Get(ctx context.Context, key string) ([]byte, error) {
 	if key == "" {
 		return nil, errNoKey
 	}
-	m, err := s.last(ctx, key)
-	if m == nil || err != nil {
-		return nil, err
-	}
-	return value(m.Data), nil
+	_, value, err := s.last(ctx, key)
+	return value, err
 }
 
 var errNoKey = errors.New("natsbus: store: the key is empty")
 
-// value makes sure that an empty value is not nil.
-func value(data []byte) []byte {
-	if data == nil {
+// value returns what a message sets its key to: nil if it is a marker, such as
+// other clients of a bucket leave when they delete.
+func value(h nats.Header, data []byte) []byte {
+	switch {
+	case h.Get(headerOperation) != "" || h.Get(jetstream.MarkerReasonHeader) != "":
+		return nil
+	case data == nil:
 		return []byte{}
 	}
 	return data
 }
 
-func (s *store) last(ctx context.Context, key string) (*jetstream.RawStreamMsg, error) {
+// last returns the message under key, nil when there is none, and the value.
+func (s *store) last(ctx context.Context, key string) (*jetstream.RawStreamMsg, []byte, error) {
 	m, err := s.stream.GetLastMsgForSubject(ctx, s.subject(key))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil //nolint:nilnil // as in the interface
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("natsbus: store: %w", err)
+		return nil, nil, fmt.Errorf("natsbus: store: %w", err)
 	}
-	return m, nil
+	return m, value(m.Header, m.Data), nil
 }
 
-// Update implements bus.Store.
+// Update implements bus.Store. It costs a read and a write, and the read alone
+// when f returns the value as it is.
 func (s *store) Update(ctx context.Context, key string, f func(old []byte) ([]byte, error)) error {
 	if key == "" {
 		return errNoKey
 	}
 	write := strconv.FormatUint(rand.Uint64(), 36)
 	for try := 0; ; try++ {
-		m, err := s.last(ctx, key)
+		m, old, err := s.last(ctx, key)
 		if err != nil {
 			return err
 		}
-		var old []byte
 		var seq uint64
 		if m != nil {
 			if m.Header.Get(headerWrite) == write {
 				return nil // the answer was lost, the value was not
 			}
-			old, seq = value(m.Data), m.Sequence
+			seq = m.Sequence
 		}
-		next, err := f(old)
+		next, err := f(bytes.Clone(old))
 		if err != nil {
 			return err
+		}
+		if (next == nil) == (old == nil) && bytes.Equal(next, old) {
+			return nil
 		}
 		done, err := s.swap(ctx, key, seq, next, write)
 		if done || err != nil {
@@ -137,12 +162,13 @@ func (s *store) Update(ctx context.Context, key string, f func(old []byte) ([]by
 // swap replaces the value that seq brought. It reports false when another update
 // came between, or the answer was lost.
 func (s *store) swap(ctx context.Context, key string, seq uint64, next []byte, write string) (bool, error) {
+	answered, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	var err error
-	switch {
-	case next != nil:
-		err = s.put(ctx, key, seq, next, write)
-	case seq != 0:
-		err = s.stream.DeleteMsg(ctx, seq)
+	if next != nil {
+		err = s.put(answered, key, seq, next, write)
+	} else {
+		err = s.stream.DeleteMsg(answered, seq)
 	}
 	switch {
 	case err == nil:
@@ -193,85 +219,4 @@ func pause(ctx context.Context, try int) error {
 	case <-ctx.Done():
 		return fmt.Errorf("natsbus: store: %w", ctx.Err())
 	}
-}
-
-// List implements bus.Store. The server finds the entries by the part of prefix
-// up to its last slash.
-func (s *store) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error] {
-	return func(yield func(bus.Entry, error) bool) {
-		if err := s.list(ctx, prefix, yield); err != nil {
-			yield(bus.Entry{}, fmt.Errorf("natsbus: store: list: %w", err))
-		}
-	}
-}
-
-// list reads the last message of each subject through a consumer of its own.
-// What was written after it began is left out, so no key comes twice.
-func (s *store) list(ctx context.Context, prefix string, yield func(bus.Entry, error) bool) error {
-	info, err := s.stream.Info(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := s.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-		FilterSubjects: []string{s.filter(prefix)}, MemoryStorage: true, Replicas: 1, InactiveThreshold: 30 * time.Second,
-	})
-	if err != nil {
-		return err
-	}
-	defer s.dropConsumer(ctx, c.CachedInfo().Name)
-	for {
-		batch, err := c.FetchNoWait(listBatch)
-		if err != nil {
-			return err
-		}
-		n := 0
-		for m := range batch.Messages() {
-			n++
-			e, err := entry(m, prefix, info.State.LastSeq)
-			if err != nil {
-				return err
-			}
-			if e.Key != "" && !yield(e, nil) {
-				return nil
-			}
-		}
-		if err := errors.Join(batch.Error(), ctx.Err()); err != nil {
-			return err
-		}
-		if n > 0 {
-			continue
-		}
-		// No answer and no more look alike.
-		rest, err := c.Info(ctx)
-		if err != nil {
-			return err
-		}
-		if rest.NumPending == 0 {
-			return nil
-		}
-	}
-}
-
-// dropConsumer spares the server a consumer that would otherwise end by itself.
-func (s *store) dropConsumer(ctx context.Context, name string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = s.stream.DeleteConsumer(ctx, name)
-}
-
-// entry returns m's entry, or none when it is not asked for.
-func entry(m jetstream.Msg, prefix string, until uint64) (bus.Entry, error) {
-	meta, err := m.Metadata()
-	if err != nil {
-		return bus.Entry{}, err
-	}
-	key, err := unescape(m.Headers().Get(headerKey))
-	if err != nil {
-		return bus.Entry{}, err
-	}
-	if meta.Sequence.Stream > until || !strings.HasPrefix(key, prefix) {
-		return bus.Entry{}, nil
-	}
-	return bus.Entry{Key: key, Value: value(m.Data())}, nil
 }

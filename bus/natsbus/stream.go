@@ -152,7 +152,7 @@ func merge(have, want jetstream.StreamConfig) (jetstream.StreamConfig, []*Mismat
 	h, w := reflect.ValueOf(&have).Elem(), reflect.ValueOf(want)
 	for _, field := range []string{
 		"Storage", "Retention", "Discard", "Replicas", "MaxMsgs", "MaxBytes", "MaxAge",
-		"MaxMsgsPerSubject", "Duplicates", "AllowMsgTTL", "AllowDirect",
+		"MaxMsgsPerSubject", "Duplicates", "AllowMsgTTL", "AllowDirect", "DenyDelete",
 	} {
 		old, wanted := h.FieldByName(field), w.FieldByName(field)
 		if old.Equal(wanted) || unlimited(old) && unlimited(wanted) {

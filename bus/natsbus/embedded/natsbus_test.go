@@ -155,6 +155,32 @@ func firstConsumer(t *testing.T, js jetstream.JetStream) (*jetstream.ConsumerInf
 	return first, list.Err()
 }
 
+// The floor of such a group passes what another group keeps of the events that
+// come to it with the wildcard, and asks by the wildcard what is left.
+func TestFloorOfManyTopics(t *testing.T) {
+	b, _ := newBus(t, natsbus.Config{})
+	subscribe(t, b, "retired", created)
+	var topics []bus.Topic
+	for i := range 300 {
+		topics = append(topics, bus.Topic{EventSource: "orders", Event: fmt.Sprint("kind", i)})
+	}
+	s := subscribe(t, b, "group", topics...)
+	require.NoError(t, b.Publish(t.Context(), created, benchEvent(1)))
+	require.NoError(t, b.Publish(t.Context(), topics[7], benchEvent(2)))
+	require.NoError(t, b.Publish(t.Context(), created, benchEvent(3)))
+	d := receive(t, s)
+	floorTo := func(seq uint64) {
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			f, err := s.Floor(t.Context())
+			require.NoError(c, err)
+			assert.Equal(c, map[string]uint64{d.Pos.Log: seq}, f.Logs)
+		}, 10*time.Second, 5*time.Millisecond)
+	}
+	floorTo(1)
+	require.NoError(t, d.Ack(t.Context()))
+	floorTo(3)
+}
+
 // Members that add topics at the same time lose none of them.
 func TestMembersWidenAtOnce(t *testing.T) {
 	const members = 12
@@ -306,45 +332,6 @@ func TestGroupMistakes(t *testing.T) {
 	groups, err := b.Groups(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, groups)
-}
-
-// Deleting values leaves nothing behind, and is possible when the store is full.
-func TestStoreFull(t *testing.T) {
-	b, nc := newBus(t, natsbus.Config{StoreMaxBytes: 20_000})
-	s, err := b.Store(t.Context())
-	require.NoError(t, err)
-	value := make([]byte, 1000)
-	set := func(key string, v []byte) error {
-		return s.Update(t.Context(), key, func([]byte) ([]byte, error) { return v, nil })
-	}
-	n := 0
-	for ; err == nil; n++ {
-		err = set(fmt.Sprint("key/", n), value)
-	}
-	require.ErrorIs(t, err, bus.ErrFull)
-	require.ErrorIs(t, set("large", make([]byte, 30_000)), bus.ErrRejected)
-	for i := range n {
-		require.NoError(t, set(fmt.Sprint("key/", i), nil))
-	}
-	st, err := jetStream(t, nc).Stream(t.Context(), "KV_hearken")
-	require.NoError(t, err)
-	info, err := st.Info(t.Context())
-	require.NoError(t, err)
-	assert.Zero(t, info.State.Msgs)
-	require.NoError(t, set("again", value))
-}
-
-// The tools of NATS show the store as a bucket.
-func TestStoreIsABucket(t *testing.T) {
-	b, nc := newBus(t, natsbus.Config{})
-	s, err := b.Store(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, s.Update(t.Context(), "app/cursor", func([]byte) ([]byte, error) { return []byte("42"), nil }))
-	kv, err := jetStream(t, nc).KeyValue(t.Context(), "hearken")
-	require.NoError(t, err)
-	e, err := kv.Get(t.Context(), "app.cursor")
-	require.NoError(t, err)
-	assert.Equal(t, "42", string(e.Value()))
 }
 
 // Everything published before a SIGKILL of the server is there after it, once
