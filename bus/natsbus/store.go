@@ -28,6 +28,10 @@ const (
 	maxSegment  = 120
 
 	listBatch = 256
+
+	// readTimeout bounds a read, its repetitions included, whose context has no
+	// deadline.
+	readTimeout = 5 * time.Second
 )
 
 // store is a bus.Store on a key-value bucket. An entry is the last message under
@@ -90,15 +94,38 @@ func value(data []byte) []byte {
 	return data
 }
 
+// last reads the entry of key, and asks again while the answer is missing.
 func (s *store) last(ctx context.Context, key string) (*jetstream.RawStreamMsg, error) {
-	m, err := s.stream.GetLastMsgForSubject(ctx, s.subject(key))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil //nolint:nilnil // as in the interface
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, readTimeout)
+		defer cancel()
 	}
-	if err != nil {
-		return nil, fmt.Errorf("natsbus: store: %w", err)
+	subject := s.subject(key)
+	for try := 0; ; try++ {
+		m, err := s.lastOnce(ctx, subject, try)
+		switch {
+		case err == nil:
+			return m, nil
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil, nil //nolint:nilnil // as in the interface
+		case ctx.Err() != nil || !isLost(err):
+			return nil, fmt.Errorf("natsbus: store: %w", err)
+		}
 	}
-	return m, nil
+}
+
+func (s *store) lastOnce(ctx context.Context, subject string, try int) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := once(ctx, try)
+	defer cancel()
+	return s.stream.GetLastMsgForSubject(ctx, subject)
+}
+
+// once bounds one request. Its answer is lost when a connection breaks or a
+// server dies, and would else be waited for until ctx ends. Each wait is twice
+// the one before, for a server that is slow.
+func once(ctx context.Context, try int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, resendAfter<<min(try, 5))
 }
 
 // Update implements bus.Store.
@@ -124,7 +151,7 @@ func (s *store) Update(ctx context.Context, key string, f func(old []byte) ([]by
 		if err != nil {
 			return err
 		}
-		done, err := s.swap(ctx, key, seq, next, write)
+		done, err := s.swap(ctx, try, key, seq, next, write)
 		if done || err != nil {
 			return err
 		}
@@ -136,13 +163,15 @@ func (s *store) Update(ctx context.Context, key string, f func(old []byte) ([]by
 
 // swap replaces the value that seq brought. It reports false when another update
 // came between, or the answer was lost.
-func (s *store) swap(ctx context.Context, key string, seq uint64, next []byte, write string) (bool, error) {
+func (s *store) swap(ctx context.Context, try int, key string, seq uint64, next []byte, write string) (bool, error) {
+	request, cancel := once(ctx, try)
+	defer cancel()
 	var err error
 	switch {
 	case next != nil:
-		err = s.put(ctx, key, seq, next, write)
+		err = s.put(request, key, seq, next, write)
 	case seq != 0:
-		err = s.stream.DeleteMsg(ctx, seq)
+		err = s.stream.DeleteMsg(request, seq)
 	}
 	switch {
 	case err == nil:
