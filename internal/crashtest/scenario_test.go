@@ -24,7 +24,7 @@ func TestScenarios(t *testing.T) {
 			s.For = underLoad(2000 * time.Millisecond)
 			r := run(t, s)
 			results[i] = r
-			assert.NoError(t, r.Err())
+			require.NoError(t, r.Err())
 			assert.Positive(t, r.Fired)
 			assert.Positive(t, r.DeadLettered)
 			assert.Positive(t, r.Kills+r.Stops+r.Cuts-s.Replicas, "no harm was done")
@@ -67,7 +67,7 @@ func run(t *testing.T, s crashtest.Scenario) crashtest.Result {
 		}
 	})
 	r, err := s.Run(t.Context(), dir)
-	require.NoError(t, err)
+	assert.NoError(t, err)
 	return r
 }
 

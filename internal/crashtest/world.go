@@ -124,35 +124,34 @@ func (w *World) startServer(ctx context.Context) error {
 	return nil
 }
 
-// startReplica starts a pipeline. One that comes up while its server is away
-// may fail, and is then started again as a supervisor would.
 func (w *World) startReplica(ctx context.Context, i int) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	c := childConfig{Dir: filepath.Join(w.dir, "pipeline"), Sink: w.sinkURL, Drain: w.Drain, Sabotage: w.Sabotage}
 	if w.proxy != nil {
 		c.URL = "nats://" + w.proxy.Addr()
 	}
-	for {
-		p, err := start(ctx, c, w.log)
-		if err == nil {
-			w.replicas[i] = p
-			w.watch(p, fmt.Sprintf("replica %d", i))
-			w.targets.set(i, p.addr)
-			return nil
-		}
-		if !w.Server || ctx.Err() != nil {
-			return fmt.Errorf("replica %d: %w", i, err)
-		}
+	p, err := start(ctx, c, w.log)
+	if err != nil {
+		return fmt.Errorf("replica %d: %w", i, err)
 	}
+	w.replicas[i] = p
+	w.watch(p, fmt.Sprintf("replica %d", i))
+	w.targets.set(i, p.addr)
+	return nil
 }
 
+// restart starts a replica again. One that comes up while its server is away
+// may fail, and is then started again as a supervisor would.
 func (w *World) restart(ctx context.Context, i int) error {
-	if err := w.startReplica(ctx, i); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	err := w.startReplica(ctx, i)
+	for w.Server && err != nil && pause(ctx, 50*time.Millisecond) == nil {
+		err = w.startReplica(ctx, i)
 	}
-	w.ledger.Restarted()
-	return nil
+	if err == nil {
+		w.ledger.Restarted()
+	}
+	return err
 }
 
 // watch notes a process that ends by itself.
