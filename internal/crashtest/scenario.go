@@ -21,6 +21,7 @@ type Scenario struct {
 	Seed     uint64
 	Drain    time.Duration // of the pipelines; zero: theirs
 	Sabotage Sabotage
+	Once     bool // nothing may fire twice, not even under the same id
 }
 
 // Killer does one of its harms at a time, in random order, each as often as the
@@ -64,6 +65,9 @@ func (s Scenario) Run(ctx context.Context, dir string) (Result, error) {
 	err = w.run(ctx)
 	w.close()
 	w.result.Tally = w.ledger.Tally()
+	if n := w.result.Duplicates; s.Once && n > 0 {
+		w.result.wrong("%d firings came again, although nothing was killed", n)
+	}
 	return w.result, errors.Join(append(w.failures, err)...)
 }
 
