@@ -31,9 +31,9 @@ const (
 
 	listBatch = 256
 
-	// answerWithin is after how long an update that is not answered looks whether
-	// it took place, however long its context may last.
-	answerWithin = 5 * time.Second
+	// readTimeout bounds a read, its repetitions included, whose context has no
+	// deadline.
+	readTimeout = 5 * time.Second
 )
 
 // store is a bus.Store on a key-value bucket. An entry is the last message under
@@ -111,16 +111,39 @@ func value(h nats.Header, data []byte) []byte {
 	return data
 }
 
-// last returns the message under key, nil when there is none, and the value.
+// last returns the message under key, nil when there is none, and the value. It
+// asks again while the answer is missing.
 func (s *store) last(ctx context.Context, key string) (*jetstream.RawStreamMsg, []byte, error) {
-	m, err := s.stream.GetLastMsgForSubject(ctx, s.subject(key))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil, nil
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, readTimeout)
+		defer cancel()
 	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("natsbus: store: %w", err)
+	subject := s.subject(key)
+	for try := 0; ; try++ {
+		m, err := s.lastOnce(ctx, subject, try)
+		switch {
+		case err == nil:
+			return m, value(m.Header, m.Data), nil
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil, nil, nil
+		case ctx.Err() != nil || !isLost(err):
+			return nil, nil, fmt.Errorf("natsbus: store: %w", err)
+		}
 	}
-	return m, value(m.Header, m.Data), nil
+}
+
+func (s *store) lastOnce(ctx context.Context, subject string, try int) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := once(ctx, try)
+	defer cancel()
+	return s.stream.GetLastMsgForSubject(ctx, subject)
+}
+
+// once bounds one request. Its answer is lost when a connection breaks or a
+// server dies, and would else be waited for until ctx ends. Each wait is twice
+// the one before, for a server that is slow.
+func once(ctx context.Context, try int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, resendAfter<<min(try, 5))
 }
 
 // Update implements bus.Store. It costs a read and a write, and the read alone
@@ -149,7 +172,7 @@ func (s *store) Update(ctx context.Context, key string, f func(old []byte) ([]by
 		if (next == nil) == (old == nil) && bytes.Equal(next, old) {
 			return nil
 		}
-		done, err := s.swap(ctx, key, seq, next, write)
+		done, err := s.swap(ctx, try, key, seq, next, write)
 		if done || err != nil {
 			return err
 		}
@@ -161,14 +184,14 @@ func (s *store) Update(ctx context.Context, key string, f func(old []byte) ([]by
 
 // swap replaces the value that seq brought. It reports false when another update
 // came between, or the answer was lost.
-func (s *store) swap(ctx context.Context, key string, seq uint64, next []byte, write string) (bool, error) {
-	answered, cancel := context.WithTimeout(ctx, answerWithin)
+func (s *store) swap(ctx context.Context, try int, key string, seq uint64, next []byte, write string) (bool, error) {
+	request, cancel := once(ctx, try)
 	defer cancel()
 	var err error
 	if next != nil {
-		err = s.put(answered, key, seq, next, write)
+		err = s.put(request, key, seq, next, write)
 	} else {
-		err = s.stream.DeleteMsg(answered, seq)
+		err = s.stream.DeleteMsg(request, seq)
 	}
 	switch {
 	case err == nil:

@@ -177,7 +177,7 @@ func (c childConfig) pipeline(b *natsbus.Bus) (*hearken.Pipeline, *http.ServeMux
 		c.sensor(soloSensor, hearken.Action{When: &hearken.Dependency{EventSource: source(Solo)}}),
 		c.sensor(lettersSensor, hearken.Action{When: &hearken.Dependency{EventSource: hearken.DeadLetters("*")}}),
 	}
-	if joins {
+	if Joins {
 		key := hearken.DataKey("key")
 		sensors = append(sensors, c.sensor(pairSensor, hearken.Action{Within: time.Hour, When: hearken.All(
 			&hearken.Dependency{EventSource: source(Left), Key: key}, &hearken.Dependency{EventSource: source(Right), Key: key},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -66,6 +67,7 @@ type Ledger struct {
 	pairs    map[string]map[string]*entry // by key, then by topic
 	firings  map[string]*firing
 	restarts []time.Time
+	fillers  int
 	foreign  []string // what cannot be booked
 }
 
@@ -173,25 +175,35 @@ func (b *entry) book(f Firing) {
 // Missing is called when all is quiet. It books as pending each accepted event
 // of a join that has not fired and whose other half was not accepted, and
 // returns those other halves: posted, each must make its pair fire, which
-// proves that the pending one was kept.
+// proves that the pending one was kept. What pairs as it comes may pair with
+// another than was meant, when an event was stored twice; Missing then returns
+// one more when it is called again.
 func (l *Ledger) Missing() []Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var missing []Event
 	for _, b := range l.sorted() {
-		if b.other() == "" || b.outcome != Accepted || len(b.fired) > 0 || len(b.letters) > 0 {
+		if b.other() == "" || b.outcome != Accepted || b.filler() || len(b.fired) > 0 || len(b.letters) > 0 {
 			continue
 		}
+		id := half(b.Key, b.other())
 		if b.Key == "" { // any event of the other topic will do
-			b.pending = true
-			missing = append(missing, Event{ID: "for-" + b.ID, Topic: b.other(), Poison: b.Poison})
-		} else if other := l.otherHalf(b); other == nil || other.outcome != Accepted {
-			b.pending = true
-			missing = append(missing, Event{ID: half(b.Key, b.other()), Topic: b.other(), Key: b.Key, Poison: b.Poison})
+			l.fillers++
+			id = fmt.Sprintf("%s%d", fillerPrefix, l.fillers)
+		} else if other := l.otherHalf(b); other != nil && other.outcome == Accepted {
+			continue
 		}
+		b.pending = true
+		missing = append(missing, Event{ID: id, Topic: b.other(), Key: b.Key, Poison: b.Poison})
 	}
 	return missing
 }
+
+const fillerPrefix = "filler-"
+
+// filler reports whether the event was posted for another to fire, and need not
+// fire itself.
+func (e Event) filler() bool { return strings.HasPrefix(e.ID, fillerPrefix) }
 
 // half is the ID of the event of a pair.
 func half(key, topic string) string { return topic + "-" + key }

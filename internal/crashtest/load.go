@@ -21,8 +21,8 @@ type load struct {
 	client  *http.Client
 }
 
-// joins says whether events that have to be joined are posted too.
-const joins = true
+// Joins says whether events that have to be joined are posted too.
+const Joins = true
 
 const (
 	posters   = 8
@@ -89,9 +89,9 @@ func (p *poster) next() Event {
 	name := fmt.Sprintf("%d.%d", p.number, p.count)
 	draw, poison := p.rand.IntN(10), p.count%poisoned == 5
 	switch {
-	case joins && draw < 5:
+	case Joins && draw < 5:
 		return p.pair(name, poison)
-	case joins && draw < 6:
+	case Joins && draw < 6:
 		topic := []string{First, Second}[p.rand.IntN(2)]
 		return Event{ID: half(name, topic), Topic: topic}
 	default:

@@ -16,6 +16,8 @@ type Sabotage string
 const (
 	// SettleEarly settles each delivery before anything has fired.
 	SettleEarly Sabotage = "settle early"
+	// SettleLate hands one in twenty deliveries back that it says are settled.
+	SettleLate Sabotage = "settle late"
 	// DropEvents loses one in twenty events, which it says are stored.
 	DropEvents Sabotage = "drop events"
 	// NewIDs publishes one in twenty events once more, under another id.
@@ -62,10 +64,16 @@ func (s *sabotaged) Publish(ctx context.Context, t bus.Topic, e event.Event) err
 
 func (s *sabotaged) Subscribe(ctx context.Context, g bus.Group) (bus.Subscription, error) {
 	sub, err := s.Bus.Subscribe(ctx, g)
-	if err != nil || s.fault != SettleEarly {
-		return sub, err
+	if err != nil {
+		return nil, err
 	}
-	return settlesEarly{sub}, nil
+	switch s.fault {
+	case SettleEarly:
+		return settlesEarly{sub}, nil
+	case SettleLate:
+		return &settlesLate{Subscription: sub}, nil
+	}
+	return sub, nil
 }
 
 type settlesEarly struct{ bus.Subscription }
@@ -77,6 +85,23 @@ func (s settlesEarly) Receive(ctx context.Context) (bus.Delivery, error) {
 	}
 	return d, d.Ack(ctx)
 }
+
+type settlesLate struct {
+	bus.Subscription
+	received atomic.Uint64
+}
+
+func (s *settlesLate) Receive(ctx context.Context) (bus.Delivery, error) {
+	d, err := s.Subscription.Receive(ctx)
+	if err == nil && s.received.Add(1)%20 == 0 {
+		d.Settler = handsBack{d.Settler}
+	}
+	return d, err
+}
+
+type handsBack struct{ bus.Settler }
+
+func (h handsBack) Ack(ctx context.Context) error { return h.Retry(ctx, 0) }
 
 // Store implements bus.Storer.
 func (s *sabotaged) Store(ctx context.Context) (bus.Store, error) {

@@ -21,6 +21,7 @@ type Scenario struct {
 	Seed     uint64
 	Drain    time.Duration // of the pipelines; zero: theirs
 	Sabotage Sabotage
+	Once     bool // nothing may fire twice, not even under the same id
 }
 
 // Killer does one of its harms at a time, in random order, each as often as the
@@ -53,31 +54,36 @@ type Result struct {
 const quietWithin = 40 * time.Second
 
 // Run lets the load and the killers run, then all in peace until it is quiet,
-// proves that what is pending is there, and closes the account in dir. It
-// returns an error if that could not be done; what the account says is in the
-// result.
+// proves that what is pending is there, and closes the account. It keeps its
+// files in dir. It returns an error if that could not be done; what the account
+// says is in the result.
 func (s Scenario) Run(ctx context.Context, dir string) (Result, error) {
 	w, err := newWorld(ctx, s, dir)
 	if err != nil {
-		return Result{}, err
+		return Result{Scenario: s.Name, Seed: s.Seed}, err
 	}
-	defer w.close()
+	err = w.run(ctx)
+	w.close()
+	w.result.Tally = w.ledger.Tally()
+	if n := w.result.Duplicates; s.Once && n > 0 {
+		w.result.wrong("%d firings came again, although nothing was killed", n)
+	}
+	return w.result, errors.Join(append(w.failures, err)...)
+}
+
+func (w *World) run(ctx context.Context) error {
 	if err := w.start(ctx); err != nil {
-		return Result{}, err
+		return err
 	}
-	err = w.storm(ctx)
+	err := w.storm(ctx)
 	w.sink.Calm()
-	if err == nil {
-		err = w.settle(ctx)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = w.stopAll()
+	if err := w.settle(ctx); err != nil {
+		return err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r := w.result
-	r.Tally = w.ledger.Tally()
-	return r, errors.Join(append(w.failures, err)...)
+	return w.stopAll()
 }
 
 // storm is the part with the harm.
@@ -123,19 +129,22 @@ func (k Killer) run(ctx context.Context, w *World, r *rand.Rand) error {
 // settle waits until all is quiet, and posts what is missing for each pending
 // event.
 func (w *World) settle(ctx context.Context) error {
+	const rounds = 4
 	ctx, cancel := context.WithTimeout(ctx, quietWithin)
 	defer cancel()
-	if err := w.quiet(ctx); err != nil {
-		return err
-	}
-	missing := w.ledger.Missing()
-	for _, e := range missing {
-		if err := w.load.insist(ctx, e); err != nil {
+	for range rounds {
+		if err := w.quiet(ctx); err != nil {
 			return err
 		}
-	}
-	if len(missing) == 0 {
-		return nil
+		missing := w.ledger.Missing()
+		if len(missing) == 0 {
+			return nil
+		}
+		for _, e := range missing {
+			if err := w.load.insist(ctx, e); err != nil {
+				return err
+			}
+		}
 	}
 	return w.quiet(ctx)
 }

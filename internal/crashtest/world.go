@@ -42,7 +42,7 @@ func newWorld(ctx context.Context, s Scenario, dir string) (*World, error) {
 	s.Replicas = max(s.Replicas, 1)
 	w := &World{
 		Scenario: s, dir: dir, ledger: &Ledger{}, targets: &targets{}, replicas: make([]*process, s.Replicas),
-		address: "127.0.0.1:0", result: Result{Scenario: s.Name, Seed: s.Seed},
+		result: Result{Scenario: s.Name, Seed: s.Seed},
 	}
 	w.load = newLoad(w.ledger, w.targets)
 	w.sink = NewSink(w.ledger, rand.New(rand.NewPCG(s.Seed, 200)), s.Whims) //nolint:gosec // to be repeatable
@@ -66,10 +66,13 @@ func newWorld(ctx context.Context, s Scenario, dir string) (*World, error) {
 
 func (w *World) start(ctx context.Context) error {
 	if w.Server {
+		var err error
+		if w.address, err = freeAddress(ctx); err != nil {
+			return err
+		}
 		if err := w.startServer(ctx); err != nil {
 			return err
 		}
-		var err error
 		if w.proxy, err = NewProxy(ctx, w.address); err != nil {
 			return err
 		}
@@ -80,6 +83,22 @@ func (w *World) start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// freeAddress returns an address that is free, and stays so while a server is
+// away. It is none of those that are given to whoever connects somewhere: the
+// proxy that dials a dead server could be given its port.
+func freeAddress(ctx context.Context) (string, error) {
+	var err error
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)) //nolint:gosec // any
+		var config net.ListenConfig
+		var l net.Listener
+		if l, err = config.Listen(ctx, "tcp", address); err == nil {
+			return address, l.Close()
+		}
+	}
+	return "", err
 }
 
 // close ends everything, whatever state it is in.
@@ -119,40 +138,39 @@ func (w *World) startServer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("nats-server: %w", err)
 	}
-	w.server, w.address = p, p.addr
+	w.server = p
 	w.watch(p, "nats-server")
 	return nil
 }
 
-// startReplica starts a pipeline. One that comes up while its server is away
-// may fail, and is then started again as a supervisor would.
 func (w *World) startReplica(ctx context.Context, i int) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	c := childConfig{Dir: filepath.Join(w.dir, "pipeline"), Sink: w.sinkURL, Drain: w.Drain, Sabotage: w.Sabotage}
 	if w.proxy != nil {
 		c.URL = "nats://" + w.proxy.Addr()
 	}
-	for {
-		p, err := start(ctx, c, w.log)
-		if err == nil {
-			w.replicas[i] = p
-			w.watch(p, fmt.Sprintf("replica %d", i))
-			w.targets.set(i, p.addr)
-			return nil
-		}
-		if !w.Server || ctx.Err() != nil {
-			return fmt.Errorf("replica %d: %w", i, err)
-		}
+	p, err := start(ctx, c, w.log)
+	if err != nil {
+		return fmt.Errorf("replica %d: %w", i, err)
 	}
+	w.replicas[i] = p
+	w.watch(p, fmt.Sprintf("replica %d", i))
+	w.targets.set(i, p.addr)
+	return nil
 }
 
+// restart starts a replica again. One that comes up while its server is away
+// may fail, and is then started again as a supervisor would.
 func (w *World) restart(ctx context.Context, i int) error {
-	if err := w.startReplica(ctx, i); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	err := w.startReplica(ctx, i)
+	for w.Server && err != nil && pause(ctx, 50*time.Millisecond) == nil {
+		err = w.startReplica(ctx, i)
 	}
-	w.ledger.Restarted()
-	return nil
+	if err == nil {
+		w.ledger.Restarted()
+	}
+	return err
 }
 
 // watch notes a process that ends by itself.

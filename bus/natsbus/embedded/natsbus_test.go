@@ -334,6 +334,41 @@ func TestGroupMistakes(t *testing.T) {
 	assert.Empty(t, groups)
 }
 
+// The store asks again when an answer is lost, rather than wait for it as long as
+// its caller would.
+func TestStoreAsksAgain(t *testing.T) {
+	l := &lab{newBackend: func(testing.TB) backend { return &inProcess{} }}
+	b := l.open(t, natsbus.Config{Storage: jetstream.MemoryStorage})
+	storer, ok := b.(bus.Storer)
+	require.True(t, ok)
+	s, err := storer.Store(t.Context())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	set := func(v []byte) func() error {
+		return func() error { return s.Update(ctx, "key", func([]byte) ([]byte, error) { return v, nil }) }
+	}
+	for _, tt := range []struct {
+		name string
+		call func() error
+	}{
+		{"update", set([]byte("1"))},
+		{"get", func() error { _, err := s.Get(ctx, "key"); return err }},
+		{"delete", set(nil)},
+	} {
+		losses := l.of(b).losses
+		losses.answers.Store(true)
+		time.AfterFunc(300*time.Millisecond, func() { losses.answers.Store(false) })
+		began := time.Now()
+		require.NoError(t, tt.call(), tt.name)
+		assert.Less(t, time.Since(began), 10*time.Second, tt.name)
+		assert.Greater(t, time.Since(began), 300*time.Millisecond, "%s: no answer was lost", tt.name)
+	}
+	v, err := s.Get(ctx, "key")
+	require.NoError(t, err)
+	assert.Nil(t, v)
+}
+
 // Everything published before a SIGKILL of the server is there after it, once
 // or, if it was settled in the last moments, again at the same position.
 func TestKillWhilePublishing(t *testing.T) {
