@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"sync"
 	"time"
@@ -206,4 +208,44 @@ func ExamplePayloadFunc() {
 	b, err := number.Payload(hearken.Firing{Events: map[string]hearken.Event{"order": e}})
 	fmt.Println(string(b), err)
 	// Output: 17 <nil>
+}
+
+// Probes for an orchestrator: when to restart the process, and when to send it
+// requests.
+func ExamplePipeline_ReadyHandler() {
+	orders := &hearken.EventSource{Name: "shop", Event: "order"}
+	p := &hearken.Pipeline{
+		Name: "example", Bus: &memory.Bus{}, EventSources: []*hearken.EventSource{orders}, Logger: slog.New(slog.DiscardHandler),
+		Sensors: []hearken.Sensor{{Name: "ship", Actions: []hearken.Action{{
+			When:    &hearken.Dependency{EventSource: orders},
+			Trigger: hearken.TriggerFunc(func(context.Context, hearken.Firing) error { return nil }),
+		}}}},
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/livez", p.LiveHandler())
+	mux.Handle("/readyz", p.ReadyHandler())
+	probe := func(path string) int {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code
+	}
+	fmt.Println("before: live", probe("/livez"), "ready", probe("/readyz"))
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	for probe("/readyz") != http.StatusOK {
+		runtime.Gosched()
+	}
+	backlog, err := p.Backlog(ctx)
+	fmt.Println("running: live", probe("/livez"), "ready", probe("/readyz"), "backlog", backlog["ship"].Backlog, err)
+
+	cancel()
+	fmt.Println(<-done)
+	fmt.Println("ended: live", probe("/livez"), "ready", probe("/readyz"))
+	// Output:
+	// before: live 200 ready 503
+	// running: live 200 ready 200 backlog 0 <nil>
+	// <nil>
+	// ended: live 503 ready 503
 }

@@ -25,7 +25,7 @@ const (
 
 // producer begins the spans of one way to publish. A nil one begins none.
 type producer struct {
-	tracer trace.Tracer
+	tracer trace.Tracer // nil: a trace under way is passed on, and that is all
 	name   string
 	// An event gets the context of the span that published it, which then is
 	// its producer; one that brought a context of its own keeps it, since that
@@ -35,7 +35,10 @@ type producer struct {
 }
 
 func (t *telemetry) producer(operation, destination string, attrs ...attribute.KeyValue) *producer {
-	if t.tracer == nil {
+	switch {
+	case t.passive:
+		return new(producer)
+	case t.tracer == nil:
 		return nil
 	}
 	all := trace.WithAttributes(append(attrs, t.pipeline, semconv.MessagingSystemKey.String("hearken"),
@@ -63,6 +66,9 @@ func (p *producer) start(ctx context.Context, e Event) (context.Context, publish
 	if !brought.IsValid() {
 		return p.create(ctx)
 	}
+	if p.tracer == nil {
+		return ctx, publishing{}
+	}
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, brought)
 	}
@@ -73,6 +79,9 @@ func (p *producer) start(ctx context.Context, e Event) (context.Context, publish
 
 // create begins the span of the publishing of an event that is to carry it.
 func (p *producer) create(ctx context.Context, links ...trace.Link) (context.Context, publishing) {
+	if p.tracer == nil {
+		return ctx, publishing{own: trace.SpanContextFromContext(ctx)}
+	}
 	options := p.creates
 	if len(links) > 0 {
 		options = append(options[:2:2], trace.WithLinks(links...))
@@ -102,7 +111,7 @@ func (p *producer) restart(ctx context.Context, e Event) (context.Context, Event
 }
 
 // carries reports whether the event is to get the span's context.
-func (p *publishing) carries() bool { return p.Span != nil && p.own.IsValid() }
+func (p *publishing) carries() bool { return p.own.IsValid() }
 
 // extensions returns x with the span's context.
 func (p *publishing) extensions(x map[string]any) map[string]any {
@@ -201,17 +210,21 @@ func (t *task) attributes() []attribute.KeyValue {
 // have left out where its event came from, so the one delivered is asked too.
 func (t *task) links() []trace.Link {
 	var links []trace.Link
-	add := func(e Event, attrs ...attribute.KeyValue) {
-		c := traceOf(e)
-		if c.IsValid() && !slices.ContainsFunc(links, func(l trace.Link) bool { return l.SpanContext.Equal(c) }) {
-			links = append(links, trace.Link{SpanContext: c, Attributes: append(attributesOf(e), attrs...)})
+	for _, d := range t.action.deps {
+		if e, ok := t.firing.Events[d.name()]; ok {
+			links = appendLink(links, e, attrDependency.String(d.name()))
 		}
 	}
-	for _, dependency := range slices.Sorted(maps.Keys(t.firing.Events)) {
-		add(t.firing.Events[dependency], attrDependency.String(dependency))
+	return appendLink(links, t.Event)
+}
+
+// appendLink adds a link to the trace that e carries, unless it is there.
+func appendLink(links []trace.Link, e Event, attrs ...attribute.KeyValue) []trace.Link {
+	c := traceOf(e)
+	if !c.IsValid() || slices.ContainsFunc(links, func(l trace.Link) bool { return l.SpanContext.Equal(c) }) {
+		return links
 	}
-	add(t.Event)
-	return links
+	return append(links, trace.Link{SpanContext: c, Attributes: append(attributesOf(e), attrs...)})
 }
 
 // attempted notes on t's span an attempt that failed.
@@ -224,7 +237,7 @@ func (t *task) attempted(err error) {
 // told ends t's span, and measures a firing that is finished.
 func (t *task) told(work context.Context, finished bool) {
 	if t.action != nil && finished && !t.began.IsZero() {
-		t.measure(t.within(work))
+		t.measure(work)
 	}
 	if t.span == nil {
 		return
@@ -239,6 +252,7 @@ func (t *task) told(work context.Context, finished bool) {
 	t.span.End()
 }
 
+// measure records how long a firing took.
 func (t *task) measure(ctx context.Context) {
 	took := &t.action.stats.good
 	if t.letter != nil {
@@ -247,6 +261,7 @@ func (t *task) measure(ctx context.Context) {
 	if !took.duration.enabled(ctx) && !took.latency.enabled(ctx) {
 		return
 	}
+	ctx = t.within(ctx) // for exemplars
 	now, since := time.Now(), t.Stored
 	if since.IsZero() {
 		since = t.Event.Time()

@@ -3,6 +3,7 @@ package natsbus
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -63,6 +64,9 @@ func encode(e *event.Event) (headerWriter, error) {
 			return headerWriter{}, fmt.Errorf("natsbus: extension %q: %w", name, err)
 		}
 		w.set(attrPrefix+name, s)
+		if isTrace(name) && isHeaderText(s) {
+			w.put(name, s)
+		}
 	}
 	return w, nil
 }
@@ -70,12 +74,32 @@ func encode(e *event.Event) (headerWriter, error) {
 // headers is how many headers e has.
 func headers(e *event.Event, ec *event.EventContextV1) int {
 	n := 4 + len(ec.Extensions) // version, id, source and type
+	for name := range ec.Extensions {
+		if isTrace(name) {
+			n++
+		}
+	}
 	for _, has := range [...]bool{ec.Subject != nil, ec.Time != nil, ec.DataSchema != nil, ec.DataContentType != nil, e.DataBase64} {
 		if has {
 			n++
 		}
 	}
 	return n
+}
+
+// isTrace reports whether an extension is one of CloudEvents' Distributed
+// Tracing. They are headers of their plain names too, which is where tools for
+// NATS look for a trace. decode reads only the attributes.
+func isTrace(extension string) bool { return extension == "traceparent" || extension == "tracestate" }
+
+// isHeaderText reports whether s may stand in a header as it is.
+func isHeaderText(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return strings.TrimSpace(s) == s && s != ""
 }
 
 var errNoContext = errors.New("natsbus: the event has no context")
@@ -105,8 +129,10 @@ func newHeaderWriter(n int) headerWriter {
 	return headerWriter{header: make(nats.Header, n), values: make([]string, 0, n), size: emptyHeader}
 }
 
-func (w *headerWriter) set(name, value string) {
-	value = escape(value)
+func (w *headerWriter) set(name, value string) { w.put(name, escape(value)) }
+
+// put sets a header whose value needs no escaping.
+func (w *headerWriter) put(name, value string) {
 	i := len(w.values)
 	w.values = append(w.values, value)
 	w.header[name] = w.values[i : i+1 : i+1]

@@ -40,6 +40,11 @@
 // send the whole batch again is safe, since an event already stored is
 // recognised by its source and id.
 //
+// An event is emitted within the trace that the request names in traceparent
+// and tracestate (W3C Trace Context), or that of a handler around the Source
+// which has begun a span. Where the sampler of the application's TracerProvider
+// follows the parent, a sender thus decides what is sampled.
+//
 // # Answers
 //
 //   - 200 success: stored (Source.Status and Source.Body change it)

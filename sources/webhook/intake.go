@@ -69,25 +69,26 @@ func (in *intake) take(r *http.Request) (string, error) {
 // emit emits the event or events of a request that was verified. They own
 // their data: body is used for other requests later.
 func (in *intake) emit(r *http.Request, body []byte, id string) error {
+	ctx := traced(r.Context(), r.Header)
 	switch mode := modeOf(r.Header); mode {
 	case plain:
 		e, err := in.shape.event(r, body, id)
 		if err != nil {
 			return err
 		}
-		return in.out.Emit(r.Context(), e)
+		return in.out.Emit(ctx, e)
 	case batched:
 		events, err := decodeBatch(body)
 		if err != nil {
 			return err
 		}
-		return in.emitAll(r.Context(), events)
+		return in.emitAll(ctx, events)
 	default:
 		e, err := decodeCloudEvent(mode, r.Header, body)
 		if err != nil {
 			return err
 		}
-		return in.out.Emit(r.Context(), e)
+		return in.out.Emit(ctx, e)
 	}
 }
 

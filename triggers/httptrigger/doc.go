@@ -18,6 +18,9 @@
 //     method. Credentials and headers are never sent to another host.
 //   - Connections are kept and reused by as many firings as run at once. Answers
 //     are read to the end, but not beyond 1 MiB nor for longer than a second.
+//   - Within a trace, as a firing is where Pipeline.TracerProvider is set, the
+//     request bears it as traceparent and tracestate (W3C Trace Context), unless
+//     the application's headers do.
 //   - Error texts hold neither credentials nor the query of the URL. They do
 //     hold its path: a secret belongs in BearerToken, BasicAuth or a Header.
 //

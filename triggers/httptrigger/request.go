@@ -175,6 +175,7 @@ func (t *Trigger) setHeader(req *http.Request, h *fields, f hearken.Firing, user
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}
+	setTrace(req.Context(), req.Header)
 	if err := checkHeader(req.Header); err != nil {
 		return hearken.Permanent(err)
 	}
