@@ -1,0 +1,22 @@
+module github.com/hearken-go/hearken/sources/calendar/cron
+
+go 1.26.0
+
+require (
+	github.com/hearken-go/hearken v0.1.0
+	github.com/netresearch/go-cron v0.9.1
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
+	github.com/cloudevents/sdk-go/v2 v2.16.2 // indirect
+	github.com/json-iterator/go v1.1.12 // indirect
+	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
+	github.com/modern-go/reflect2 v1.0.2 // indirect
+	github.com/tidwall/gjson v1.20.1 // indirect
+	github.com/tidwall/match v1.1.1 // indirect
+	github.com/tidwall/pretty v1.2.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)
+
+replace github.com/hearken-go/hearken => ../../..
