@@ -14,7 +14,7 @@ func Table(results []Result) string {
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) } // a Builder takes all
 	row("scenario", "kills", "stops", "cuts", "posted", "accepted", "ambiguous", "refused", "fired", "dead-lettered", "pending",
-		"lost", "duplicates", "two ids", "arrived", "redelivery", "slowest", "stop", "seed")
+		"lost", "duplicates", "two ids", "arrived", "redelivery", "slowest", "start", "stop", "seed")
 	for _, r := range results {
 		cells := []string{r.Scenario}
 		for _, n := range []int{
@@ -23,7 +23,7 @@ func Table(results []Result) string {
 		} {
 			cells = append(cells, strconv.Itoa(n))
 		}
-		for _, d := range []time.Duration{r.Redelivery, r.Slowest, r.LongStop} {
+		for _, d := range []time.Duration{r.Redelivery, r.Slowest, r.LongStart, r.LongStop} {
 			cells = append(cells, fmt.Sprintf("%.2fs", d.Seconds()))
 		}
 		row(append(cells, strconv.FormatUint(r.Seed, 10))...)

@@ -27,10 +27,11 @@ type Scenario struct {
 // Killer does one of its harms at a time, in random order, each as often as the
 // others.
 type Killer struct {
-	// Every is how often; each wait is random, from half of it to one and a
-	// half.
+	// Every is how long it waits before each; a random time from half of it to
+	// one and a half.
 	Every time.Duration
-	// Steady makes each wait exactly Every.
+	// Steady makes it exactly Every from the beginning of one to that of the
+	// next, unless one takes longer.
 	Steady bool
 	Harms  []Harm
 }
@@ -46,7 +47,9 @@ type Result struct {
 	Kills    int // SIGKILLs, of pipelines and servers
 	Stops    int // SIGTERMs
 	Cuts     int // times that connections were cut, refused or slowed
-	LongStop time.Duration
+	// LongStart is the longest from a restart to its being ready, and LongStop
+	// from a SIGTERM to the end.
+	LongStart, LongStop time.Duration
 	Tally
 }
 
@@ -108,16 +111,19 @@ func (w *World) storm(ctx context.Context) error {
 // run does harm until ctx ends; what has begun is brought to its end.
 func (k Killer) run(ctx context.Context, w *World, r *rand.Rand) error {
 	var deck []int
+	tick := time.NewTicker(k.Every)
+	defer tick.Stop()
 	for {
 		if len(deck) == 0 {
 			deck = r.Perm(len(k.Harms))
 		}
-		wait := k.Every
 		if !k.Steady {
-			wait = k.Every/2 + time.Duration(r.Int64N(int64(k.Every)))
+			tick.Reset(k.Every/2 + time.Duration(r.Int64N(int64(k.Every))))
 		}
-		if pause(ctx, wait) != nil {
-			return nil //nolint:nilerr // the load is over
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil // the load is over
 		}
 		if err := k.Harms[deck[0]](context.WithoutCancel(ctx), w, r); err != nil {
 			return err

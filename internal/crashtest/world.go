@@ -163,12 +163,14 @@ func (w *World) startReplica(ctx context.Context, i int) error {
 func (w *World) restart(ctx context.Context, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	began := time.Now()
 	err := w.startReplica(ctx, i)
 	for w.Server && err != nil && pause(ctx, 50*time.Millisecond) == nil {
 		err = w.startReplica(ctx, i)
 	}
 	if err == nil {
 		w.ledger.Restarted()
+		w.count(func(r *Result) { r.LongStart = max(r.LongStart, time.Since(began)) })
 	}
 	return err
 }
