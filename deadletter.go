@@ -57,13 +57,13 @@ func (s *sensorRun) bury(t *task, err error) {
 // held, so that nothing fails in the log only.
 func (s *sensorRun) publishLetter(t *task) {
 	l := t.letter
-	ctx, cancel := context.WithTimeout(s.run.work, letterTimeout)
+	ctx, cancel := context.WithTimeout(t.within(s.run.work), letterTimeout)
 	defer cancel()
-	err := s.storeLetter(t.within(ctx), l)
+	err := s.storeLetter(ctx, l)
 	log := s.log.With("action", t.firing.Action, "firing", t.firing.ID, "event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID())
 	if err == nil {
 		t.buried(s)
-		log.ErrorContext(ctx, "event dead-lettered", "error", l.err, "attempts", t.firing.Attempt, "dead_letter_id", l.event.ID())
+		log.ErrorContext(ctx, "event dead-lettered", "error", l.err, "attempt", t.firing.Attempt, "dead_letter_id", l.event.ID())
 		s.end(t, true)
 		return
 	}
@@ -71,7 +71,7 @@ func (s *sensorRun) publishLetter(t *task) {
 		s.stats.unburied.Add(1)
 	}
 	s.stats.failed(fmt.Errorf("publish dead letter: %w", err))
-	log.ErrorContext(ctx, "dead letter was not stored; the event is held", "error", err, "cause", l.err, "tries", l.tries)
+	log.ErrorContext(ctx, "dead letter was not stored; the event is held", "error", err, "cause", l.err, "failures", l.tries)
 	if !s.sleep(t, backoff.Jitter(l.tries, letterRetryMin, letterRetryMax)) {
 		s.end(t, false)
 	}

@@ -35,10 +35,15 @@ type Pipeline struct {
 	// Sensors act on the events.
 	Sensors []Sensor
 
-	// Logger gets what the pipeline has to say, with keys pipeline,
-	// event_source, event, sensor, action, firing. An action that fails warns at
+	// Logger gets what the pipeline has to say. An action that fails warns at
 	// most once in 10 seconds; at level debug each attempt is logged, and why an
-	// event was filtered out. Nil: slog.Default().
+	// event was filtered out. A record of a firing has its span in the context.
+	// Nil: slog.Default().
+	//
+	// The keys are stable: pipeline; event_source and event, the topic; event_id;
+	// sensor, dependency, action, firing and attempt, as far as they apply. What
+	// went wrong is error, with stack if it was a panic; failures counts how
+	// often in a row, and retry_in is the wait, zero for none.
 	Logger *slog.Logger
 
 	// TracerProvider makes the spans: one for each publish (Emit, Redrive, a
