@@ -56,7 +56,7 @@ type Pipeline struct {
 	// for the whole process is for the application to pass on.
 	TracerProvider trace.TracerProvider
 
-	// MeterProvider makes the instruments, whose names begin with "hearken.".
+	// MeterProvider makes the instruments that the package's documentation lists.
 	// Their attributes are names of parts and words of this package, never what
 	// an event brings. Nil: no metrics, as with TracerProvider.
 	MeterProvider metric.MeterProvider
