@@ -65,11 +65,11 @@ func (s *sensorRun) bury(t *task, err error) {
 // held, so that nothing fails in the log only.
 func (s *sensorRun) publishLetter(t *task) {
 	l := t.letter
-	ctx, cancel := context.WithTimeout(s.run.work, letterTimeout)
+	ctx, cancel := context.WithTimeout(t.within(s.run.work), letterTimeout)
 	defer cancel()
 	var err error
 	for len(l.events) > 0 && err == nil {
-		if err = s.buryEvent(t.within(ctx), l.events[0], t.firing, l.err); err == nil {
+		if err = s.buryEvent(ctx, l.events[0], t.firing, l.err); err == nil {
 			t.buried(s)
 			l.events = l.events[1:]
 		}
@@ -85,7 +85,7 @@ func (s *sensorRun) publishLetter(t *task) {
 		s.stats.unburied.Add(1)
 	}
 	s.log.ErrorContext(ctx, "dead letter was not stored; the event is held", "action", t.firing.Action, "firing", t.firing.ID,
-		"event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID(), "error", err, "cause", l.err, "tries", l.tries)
+		"event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID(), "error", err, "cause", l.err, "failures", l.tries)
 	if !s.sleep(t, backoff.Jitter(l.tries, letterRetryMin, letterRetryMax)) {
 		s.end(t, false)
 	}
@@ -100,7 +100,7 @@ func (s *sensorRun) buryEvent(ctx context.Context, e givenUp, f Firing, cause er
 		return err
 	}
 	s.log.ErrorContext(ctx, "event dead-lettered", "action", f.Action, "firing", f.ID, "event_source", e.topic.EventSource,
-		"event", e.topic.Event, "event_id", e.identity.ID, "error", cause, "attempts", f.Attempt, "dead_letter_id", letter.ID())
+		"event", e.topic.Event, "event_id", e.identity.ID, "error", cause, "attempt", f.Attempt, "dead_letter_id", letter.ID())
 	return nil
 }
 

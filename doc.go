@@ -56,6 +56,40 @@
 // nobody settles it, is dead-lettered before it fires again. A message on the
 // bus that is no event is dead-lettered as it is.
 //
+// # What it tells
+//
+// [Pipeline.Health] counts, for each dependency, what was received, matched,
+// filtered out and failed, which answers why nothing fired; the Logger says at
+// level debug why an event was filtered out. [Pipeline.LiveHandler] and
+// [Pipeline.ReadyHandler] answer probes, and [Pipeline.Backlog] asks the bus what
+// waits.
+//
+// With a TracerProvider an event carries the trace of its emit, and the span of a
+// firing is linked to those of its events, so that a trace goes from a request
+// through the bus to what a trigger calls. With a MeterProvider the instruments
+// below are recorded. Their attributes are hearken.pipeline and those named,
+// each with "hearken." before it.
+//
+//	hearken.events.emitted            event_source, event, outcome: stored, full, rejected, invalid, error
+//	hearken.events.received           sensor
+//	hearken.events.redelivered        sensor; those of the received that were not the first of their event
+//	hearken.events.repeated           sensor; dropped since the sensor held them already
+//	hearken.events.matched            sensor, dependency, event_source, event
+//	hearken.events.filtered           sensor, dependency, event_source, event, reason: filter, error
+//	hearken.events.dead_lettered      sensor, action; without an action when none was begun
+//	hearken.events.in_flight          sensor; goes up and down
+//	hearken.dead_letters.unstored     sensor; goes up and down; the bus has not taken them yet
+//	hearken.joins.joined              sensor, action; events
+//	hearken.joins.pending             sensor, action; goes up and down; see ActionHealth.Pending
+//	hearken.joins.superseded          sensor, action; events, as the next two
+//	hearken.joins.expired             sensor, action
+//	hearken.joins.reset               sensor, action
+//	hearken.firings.fired             sensor, action
+//	hearken.firings.failed_attempts   sensor, action
+//	hearken.firings.retried           sensor, action
+//	hearken.firing.duration           sensor, action, outcome: fired, dead_lettered; seconds
+//	hearken.event.latency             the same; from when the bus stored the event to the firing's end
+//
 // See [Pipeline.Run] for how a pipeline starts and ends, and the packages below
 // bus, sources, filters and triggers for the parts.
 package hearken

@@ -2,14 +2,21 @@ package hearken_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus"
 	"github.com/stretchr/testify/assert"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // logged gives the fixture a logger that writes to what is returned.
@@ -66,4 +73,90 @@ func TestPanicIsLoggedWithItsStack(t *testing.T) {
 		assert.Contains(t, out.String(), "panicking.Fire")
 		assert.NoError(t, f.end())
 	})
+}
+
+// Who searches logs relies on the keys.
+func TestLogKeys(t *testing.T) {
+	keys := make(map[string]string) // by message
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(
+			hearken.Action{Name: "a", Trigger: panicking{}, Retry: hearken.Retry{Attempts: 1}},
+			hearken.Action{Name: "b", When: &hearken.Dependency{Name: "gone", EventSource: hearken.DeadLetters("gone")}, Trigger: new(script)},
+		)
+		failed := false
+		f.source.Source = hearken.SourceFunc(func(context.Context, hearken.Output) error {
+			if !failed {
+				failed = true
+				return errBroken
+			}
+			return nil
+		})
+		f.dep.Filter = filterFunc(func(e hearken.Event) (bool, error) { return e.ID() != "no", nil })
+		f.bus.settleErr = errBroken
+		out := new(bytes.Buffer)
+		f.Logger = slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		f.start(t)
+		f.deliver("no")
+		f.bus.failPublish(errBroken)
+		f.deliver("1")
+		f.bus.failPublish(nil)
+		f.bus.failReceive(bus.ErrClosed)
+		time.Sleep(time.Minute)
+		assert.NoError(t, f.end())
+		for line := range strings.Lines(out.String()) {
+			var record map[string]any
+			assert.NoError(t, json.Unmarshal([]byte(line), &record))
+			msg := record["msg"].(string)
+			for _, all := range []string{"time", "level", "msg"} {
+				delete(record, all)
+			}
+			assert.Equal(t, "test", record["pipeline"], msg)
+			delete(record, "pipeline")
+			keys[msg] = strings.Join(slices.Sorted(maps.Keys(record)), " ")
+		}
+	})
+	assert.Equal(t, map[string]string{
+		"sensor subscribed": "group sensor topics",
+		"dead letters of a sensor that this pipeline does not have": "dead_letters_of dependency sensor",
+		"pipeline is ready":                             "event_sources sensors",
+		"event source begins":                           "event event_source",
+		"event source failed and will be run again":     "error event event_source failures retry_in",
+		"event source has finished":                     "event event_source",
+		"event filtered out":                            "dependency event event_id event_source sensor why",
+		"firing failed":                                 "action attempt error event event_id event_source firing retry_in sensor stack",
+		"dead letter was not stored; the event is held": "action cause error event event_id event_source failures firing sensor",
+		"event dead-lettered":                           "action attempt dead_letter_id error event event_id event_source firing sensor",
+		"sensor cannot receive":                         "error failures sensor",
+		"sensor subscribed again":                       "group sensor",
+		"delivery was not settled":                      "error event event_id event_source sensor",
+		"pipeline is draining":                          "drain",
+		"pipeline has ended":                            "clean",
+	}, keys)
+}
+
+// A handler that asks for the trace of a record finds that of the firing.
+func TestLogOfAFiringHasItsSpan(t *testing.T) {
+	seen := new(spanHandler)
+	spans := traced(t, hearken.Action{Trigger: always{hearken.Permanent(errBroken)}}, func(_ *testing.T, f *fixture) {
+		f.deliver("1")
+	}, func(f *fixture) { f.Logger = slog.New(seen) })
+	for message, want := range map[string]trace.SpanContext{
+		"firing failed": spans[0].context, "event dead-lettered": spans[0].context, "pipeline is ready": {},
+	} {
+		got, ok := seen.Load(message)
+		assert.True(t, ok, message)
+		assert.Equal(t, want, got, message)
+	}
+}
+
+// spanHandler keeps the span of the last record of each message.
+type spanHandler struct{ sync.Map }
+
+func (*spanHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h *spanHandler) WithAttrs([]slog.Attr) slog.Handler     { return h }
+func (h *spanHandler) WithGroup(string) slog.Handler          { return h }
+
+func (h *spanHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.Store(r.Message, trace.SpanContextFromContext(ctx))
+	return nil
 }

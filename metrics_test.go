@@ -2,6 +2,7 @@ package hearken_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,6 +102,11 @@ func TestInstruments(t *testing.T) {
 		"hearken.firings.fired": "{firing}", "hearken.firings.failed_attempts": "{attempt}", "hearken.firings.retried": "{attempt}",
 		"hearken.firing.duration": "s", "hearken.event.latency": "s",
 	}, rec.units)
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	for name := range rec.units {
+		assert.Contains(t, string(doc), "\t"+name+" ", "is written down")
+	}
 }
 
 // A thousand events of a thousand ids and sources make no more time series than

@@ -35,10 +35,15 @@ type Pipeline struct {
 	// Sensors act on the events.
 	Sensors []Sensor
 
-	// Logger gets what the pipeline has to say, with keys pipeline,
-	// event_source, event, sensor, action, firing. An action that fails warns at
+	// Logger gets what the pipeline has to say. An action that fails warns at
 	// most once in 10 seconds; at level debug each attempt is logged, and why an
-	// event was filtered out. Nil: slog.Default().
+	// event was filtered out. A record of a firing has its span in the context.
+	// Nil: slog.Default().
+	//
+	// The keys are stable: pipeline; event_source and event, the topic; event_id;
+	// sensor, dependency, action, firing and attempt, as far as they apply. What
+	// went wrong is error, with stack if it was a panic; failures counts how
+	// often in a row, and retry_in is the wait, zero for none.
 	Logger *slog.Logger
 
 	// TracerProvider makes the spans: one for each publish (Emit, Redrive, a
@@ -51,7 +56,7 @@ type Pipeline struct {
 	// for the whole process is for the application to pass on.
 	TracerProvider trace.TracerProvider
 
-	// MeterProvider makes the instruments, whose names begin with "hearken.".
+	// MeterProvider makes the instruments that the package's documentation lists.
 	// Their attributes are names of parts and words of this package, never what
 	// an event brings. Nil: no metrics, as with TracerProvider.
 	MeterProvider metric.MeterProvider

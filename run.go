@@ -88,6 +88,7 @@ func (r *runner) run() error {
 	}
 	r.emits.unlock()
 	r.ready.Store(true)
+	r.log.Info("pipeline is ready", "event_sources", len(r.sources), "sensors", len(r.sensors))
 	for _, s := range r.sources {
 		if s.Source != nil {
 			sources.Go(func() { r.supervise(s) })
@@ -217,7 +218,7 @@ func (s *sensorRun) warnOfUnknownLetters() {
 	for _, d := range s.deps {
 		known := func(o *sensorRun) bool { return o.name == d.letters }
 		if d.letters != "" && d.letters != "*" && !slices.ContainsFunc(s.run.sensors, known) {
-			s.log.Warn("dead letters of a sensor that this pipeline does not have", "dependency", d.name(), "of", d.letters)
+			s.log.Warn("dead letters of a sensor that this pipeline does not have", "dependency", d.name(), "dead_letters_of", d.letters)
 		}
 	}
 }

@@ -19,6 +19,7 @@ type scriptedBus struct {
 	settled    []settlement
 	publishErr error
 	receiveErr error
+	settleErr  error
 	groups     []bus.Group
 	closed     int
 }
@@ -123,7 +124,7 @@ func (s scriptedSettler) Ack(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settled = append(s.settled, settlement{Pos: s.pos, Ack: true})
-	return nil
+	return s.settleErr
 }
 
 func (s scriptedSettler) Retry(_ context.Context, after time.Duration) error {

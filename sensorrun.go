@@ -423,7 +423,8 @@ func (s *sensorRun) failed(t *task, err error) {
 		wait = pause
 	}
 	s.log.Log(t.within(s.run.work), level, "firing failed", append(stackOf(err),
-		"action", a.name, "firing", t.firing.ID, "attempt", n, "error", err, "retry_in", wait)...)
+		"action", a.name, "firing", t.firing.ID, "event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID(),
+		"attempt", n, "error", err, "retry_in", wait)...)
 	if !again {
 		s.bury(t, err)
 		return

@@ -20,6 +20,7 @@ const (
 // supervise runs a source until it has finished, or intake ends.
 func (r *runner) supervise(s *sourcePlan) {
 	log := r.log.With("event_source", s.Name, "event", s.Event)
+	log.Info("event source begins")
 	out := r.output(s)
 	out.Logger = log
 	for failures := 1; ; failures++ {
@@ -45,7 +46,7 @@ func (r *runner) supervise(s *sourcePlan) {
 		pause := max(backoff.Jitter(failures, restartMin, restartMax), retryAfter(err))
 		s.stats.failed(err)
 		s.stats.restarts.Add(1)
-		log.Warn("event source failed and will be run again", append(stackOf(err), "error", err, "failures", failures, "after", pause)...)
+		log.Warn("event source failed and will be run again", append(stackOf(err), "error", err, "failures", failures, "retry_in", pause)...)
 		if !sleep(r.intake, pause) {
 			return
 		}

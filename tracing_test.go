@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,12 +35,15 @@ func order(t *testing.T, traceparent string) hearken.Event {
 const elsewhere = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 // traced is running, with a recorder of spans.
-func traced(t *testing.T, action hearken.Action, do func(t *testing.T, f *fixture)) []*recordedSpan {
+func traced(t *testing.T, action hearken.Action, do func(t *testing.T, f *fixture), change ...func(*fixture)) []*recordedSpan {
 	t.Helper()
 	rec := new(spanRecorder)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(action)
 		f.TracerProvider = rec
+		for _, c := range change {
+			c(f)
+		}
 		f.start(t)
 		do(t, f)
 		assert.NoError(t, f.end())
@@ -182,16 +186,11 @@ func TestSpanOfAFiring(t *testing.T) {
 
 // A transform makes a new event and need not think of tracing.
 func TestFiringIsLinkedThroughATransform(t *testing.T) {
-	rec := new(spanRecorder)
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(hearken.Action{Trigger: new(script)})
-		f.dep.Transform = func(context.Context, hearken.Event) (hearken.Event, error) { return hearken.NewEvent("short", "1", 1) }
-		f.TracerProvider = rec
-		f.start(t)
+	spans := traced(t, hearken.Action{Trigger: new(script)}, func(_ *testing.T, f *fixture) {
 		f.deliver("1", func(d *bus.Delivery) { d.Event.SetExtension("traceparent", elsewhere) })
-		assert.NoError(t, f.end())
+	}, func(f *fixture) {
+		f.dep.Transform = func(context.Context, hearken.Event) (hearken.Event, error) { return hearken.NewEvent("short", "1", 1) }
 	})
-	spans := rec.all(t)
 	require.Len(t, spans, 1)
 	require.Len(t, spans[0].links, 1)
 	assert.Equal(t, elsewhere, traceparent(spans[0].links[0].SpanContext))
@@ -263,7 +262,7 @@ func TestTraceOfARedrivenEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &hearken.EventSource{Name: "orders", Event: "created"}
 		work := &script{answers: []error{hearken.Permanent(errBroken)}}
-		p := &hearken.Pipeline{Name: "test", Bus: &memory.Bus{}, EventSources: []*hearken.EventSource{source}, TracerProvider: rec}
+		p := &hearken.Pipeline{Name: "test", Bus: &memory.Bus{}, EventSources: []*hearken.EventSource{source}, TracerProvider: rec, Logger: slog.New(slog.DiscardHandler)}
 		redrive := hearken.TriggerFunc(func(ctx context.Context, f hearken.Firing) error { return p.Redrive(ctx, f.Events["work"]) })
 		p.Sensors = []hearken.Sensor{
 			{Name: "work", Actions: []hearken.Action{{When: &hearken.Dependency{EventSource: source}, Trigger: work}}},
