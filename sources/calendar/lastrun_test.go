@@ -54,6 +54,29 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// Excluded ticks are neither made up for nor missed.
+func TestOutageWithExcludedTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := func() *calendar.Source {
+			return &calendar.Source{
+				Schedule: daily{12, 0},
+				CatchUp:  7 * 24 * time.Hour,
+				Exclude:  func(tick time.Time) bool { return tick.Day()%2 == 0 },
+			}
+		}
+		store := &memory.Store{}
+		runFor(t, time.Minute, source(), &sourcetest.Recorder{Store: store})
+		time.Sleep(14 * 24 * time.Hour)
+		rec := &sourcetest.Recorder{Store: store}
+		s := source()
+		runFor(t, time.Minute, s, rec)
+		assert.Equal(t, []string{
+			"2000-01-09T12:00:00Z", "2000-01-11T12:00:00Z", "2000-01-13T12:00:00Z",
+		}, ids(rec.Events()))
+		assert.Equal(t, uint64(4), s.Missed())
+	})
+}
+
 // It is known from the first start what was missed, even before any tick.
 func TestOutageBeforeTheFirstTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -107,7 +130,9 @@ func TestStoreAwayAtStart(t *testing.T) {
 			rec := &sourcetest.Recorder{Store: store}
 			rec.Topic.EventSource, rec.Topic.Event = "a", "b"
 			begin := time.Now()
-			err := s.Run(t.Context(), rec.Output())
+			soon, cancelSoon := context.WithTimeout(t.Context(), time.Minute)
+			err := s.Run(soon, rec.Output())
+			cancelSoon()
 			require.ErrorIs(t, err, errAway, name)
 			require.ErrorContains(t, err, "the last run of a/b is not known")
 			assert.False(t, hearken.IsPermanent(err), "the engine runs it again")
