@@ -104,11 +104,17 @@ func (p *place) create(ctx context.Context) (topicSet, error) {
 		// deliveries is each member's InFlight.
 		MaxAckPending: -1,
 		MaxWaiting:    4096,
-		DeliverPolicy: jetstream.DeliverNewPolicy,
+		DeliverPolicy: jetstream.DeliverAllPolicy,
 		Metadata:      map[string]string{metaGroup: token(p.group)},
 	}
-	if p.deadLetters {
-		c.DeliverPolicy = jetstream.DeliverAllPolicy
+	if !p.deadLetters {
+		// Where it begins is in its configuration then, which floor reads: in a
+		// cluster the server does not count what came before as settled.
+		since, err := p.lastSeq(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, since+1
 	}
 	if err := p.filter(&c, topics); err != nil {
 		return nil, err

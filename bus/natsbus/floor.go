@@ -65,7 +65,8 @@ func (p *place) floor(ctx context.Context, f *bus.Floor) error {
 	if info.Config.Replicas > 1 {
 		at = at.Add(-onItsWay)
 	}
-	if settled := consumer.AckFloor.Stream; settled < seq {
+	// The server's floor may not know yet where the group began.
+	if settled := max(consumer.AckFloor.Stream+1, consumer.Config.OptStartSeq) - 1; settled < seq {
 		first, err := p.first(ctx, topics, settled)
 		if err != nil {
 			return err
