@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // meterRecorder is a provider that adds up, per instrument and attributes; of
@@ -18,8 +19,9 @@ import (
 type meterRecorder struct {
 	noop.MeterProvider
 	mu     sync.Mutex
-	units  map[string]string // of each instrument
-	values map[string]any    // by name and attributes
+	units  map[string]string   // of each instrument
+	values map[string]any      // by name and attributes
+	within []trace.SpanContext // of what histograms recorded
 }
 
 func newMeterRecorder() *meterRecorder {
@@ -87,13 +89,14 @@ func (c upDownCounter) Add(_ context.Context, n int64, options ...metric.AddOpti
 
 func (histogram) Enabled(context.Context) bool { return true }
 
-func (h histogram) Record(_ context.Context, v float64, options ...metric.RecordOption) {
+func (h histogram) Record(ctx context.Context, v float64, options ...metric.RecordOption) {
 	cfg := metric.NewRecordConfig(options)
 	h.rec.mu.Lock()
 	defer h.rec.mu.Unlock()
 	key := h.key(cfg.Attributes())
 	seen, _ := h.rec.values[key].([]float64)
 	h.rec.values[key] = append(seen, v)
+	h.rec.within = append(h.rec.within, trace.SpanContextFromContext(ctx))
 }
 
 func (i instrument) add(attrs attribute.Set, n int64) {

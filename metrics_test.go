@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 )
 
 func TestMetrics(t *testing.T) {
@@ -136,6 +137,15 @@ func TestMetricsAreBounded(t *testing.T) {
 		return series
 	}
 	assert.Equal(t, measure(1), measure(1000))
+}
+
+// An exemplar of a slow firing leads to its trace.
+func TestTimesAreRecordedWithinTheFiring(t *testing.T) {
+	rec := newMeterRecorder()
+	spans := traced(t, hearken.Action{Trigger: new(script)}, func(_ *testing.T, f *fixture) {
+		f.deliver("1")
+	}, func(f *fixture) { f.MeterProvider = rec })
+	assert.Equal(t, []trace.SpanContext{spans[0].context, spans[0].context}, rec.within)
 }
 
 // brokenMeters is a provider that cannot make instruments.

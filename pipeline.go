@@ -52,8 +52,11 @@ type Pipeline struct {
 	// and is in the context that the trigger gets. An event carries the context
 	// of the span that published it in the extensions of CloudEvents' Distributed
 	// Tracing, traceparent and tracestate; one that brought a traceparent keeps
-	// it. Nil: no traces, and otel.GetTracerProvider() is not asked: what is set
-	// for the whole process is for the application to pass on.
+	// it. A dead letter, and what Redrive makes of it, are events of their own,
+	// linked to what they were.
+	//
+	// Nil: no traces. otel.GetTracerProvider is not asked: what is set for the
+	// whole process is for the application to pass on.
 	TracerProvider trace.TracerProvider
 
 	// MeterProvider makes the instruments that the package's documentation lists.

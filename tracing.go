@@ -154,12 +154,10 @@ func (t *telemetry) consumer(s *sensorPlan, a *actionPlan) *consumer {
 		name += "/" + a.name
 	}
 	return &consumer{
-		// A firing may have events of several topics, so it is not named for one.
+		// A firing may come of several events, so it is linked to their traces and
+		// has one of its own; and of several topics, so it is not named for one.
 		tracer: t.tracer, name: "fire " + name,
 		options: []trace.SpanStartOption{
-			// A firing comes of any number of events: it is linked to their traces
-			// and has one of its own.
-			trace.WithNewRoot(),
 			trace.WithSpanKind(trace.SpanKindConsumer),
 			trace.WithAttributes(t.pipeline, attrSensor.String(s.name), attrAction.String(a.name),
 				semconv.MessagingSystemKey.String("hearken"), semconv.MessagingOperationName("fire"), semconv.MessagingOperationTypeProcess,

@@ -69,8 +69,15 @@ func TestSpanOfAnEmit(t *testing.T) {
 		assert.Equal(t, map[string]any{
 			"tenant": "acme", "traceparent": "00-aa000000000000000000000000000001-0000000000000001-01", "tracestate": "vendor=a b",
 		}, got.Extensions())
+		before = got.Clone()
+		before.SetExtension("traceparent", nil)
+		before.SetExtension("tracestate", nil)
+		whole := before.Clone() // leaves nothing to stamp
+		require.NoError(t, f.Emit(ctx, f.source, whole))
+		assert.Equal(t, before, whole, "nor is one that brings all")
 	})
-	require.Len(t, spans, 1)
+	require.Len(t, spans, 2)
+	assert.Equal(t, spans[0].attributes, spans[1].attributes)
 	s := spans[0]
 	assert.Equal(t, "emit orders/created", s.name)
 	assert.Equal(t, trace.SpanKindProducer, s.kind)
