@@ -67,11 +67,11 @@ type DependencyHealth struct {
 // process did: where replicas share a sensor, one may end what another began.
 type ActionHealth struct {
 	Name         string     `json:"name"`
-	Joined       uint64     `json:"joined"`               // events stored as a part of a join
-	Pending      int        `json:"pending"`              // joins begun here less those that ended here, so below zero at times
-	Superseded   uint64     `json:"superseded"`           // parts of joins whose place a later event took
-	Expired      uint64     `json:"expired"`              // parts of joins whose time (Within) ran out
-	Reset        uint64     `json:"reset"`                // parts of joins that a Reset cleared
+	Joined       uint64     `json:"joined"`               // events stored to wait for others
+	Pending      int        `json:"pending"`              // events stored here to wait, less those taken out here: below zero at times
+	Superseded   uint64     `json:"superseded"`           // waiting events that a later one took the place of
+	Expired      uint64     `json:"expired"`              // waiting events that were dead-lettered: their time ran out, or their version runs no more
+	Reset        uint64     `json:"reset"`                // waiting events that a Reset cleared
 	Fired        uint64     `json:"fired"`                // firings that succeeded
 	Failed       uint64     `json:"failed"`               // attempts that failed
 	Retried      uint64     `json:"retried"`              // attempts put off for another
@@ -207,19 +207,19 @@ type joinStats struct {
 	pending                            level
 }
 
-// joined counts events that were stored as parts of joins.
+// joined counts events that were stored to wait for others.
 func (s *actionStats) joined(n int) { s.joins.joined.Add(uint64(n)) }
 
-// pending counts joins that were begun, or with a negative delta ended.
+// pending counts events that wait, or with a negative delta do no more.
 func (s *actionStats) pending(delta int) { s.joins.pending.Add(int64(delta)) }
 
-// superseded counts parts whose place a later event took.
+// superseded counts waiting events that a later one took the place of.
 func (s *actionStats) superseded(n int) { s.joins.superseded.Add(uint64(n)) }
 
-// expired counts parts whose time ran out.
+// expired counts waiting events that were given up.
 func (s *actionStats) expired(n int) { s.joins.expired.Add(uint64(n)) }
 
-// reset counts parts that a reset cleared.
+// reset counts waiting events that a reset cleared.
 func (s *actionStats) reset(n int) { s.joins.reset.Add(uint64(n)) }
 
 // warnEvery is how often an action that fails says so above level debug: an

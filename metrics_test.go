@@ -98,7 +98,7 @@ func TestInstruments(t *testing.T) {
 		"hearken.events.emitted": "{event}", "hearken.events.received": "{event}", "hearken.events.redelivered": "{event}",
 		"hearken.events.repeated": "{event}", "hearken.events.matched": "{event}", "hearken.events.filtered": "{event}",
 		"hearken.events.dead_lettered": "{event}", "hearken.events.in_flight": "{event}", "hearken.dead_letters.unstored": "{event}",
-		"hearken.joins.joined": "{event}", "hearken.joins.pending": "{join}", "hearken.joins.superseded": "{event}",
+		"hearken.joins.joined": "{event}", "hearken.joins.pending": "{event}", "hearken.joins.superseded": "{event}",
 		"hearken.joins.expired": "{event}", "hearken.joins.reset": "{event}",
 		"hearken.firings.fired": "{firing}", "hearken.firings.failed_attempts": "{attempt}", "hearken.firings.retried": "{attempt}",
 		"hearken.firing.duration": "s", "hearken.event.latency": "s",

@@ -131,11 +131,11 @@ func newMeters(m metric.Meter) (*meters, error) {
 		inFlight:    level("hearken.events.in_flight", "{event}", "Deliveries that a sensor holds."),
 		unburied:    level("hearken.dead_letters.unstored", "{event}", "Dead letters that the bus has not taken yet."),
 
-		joined:     counter("hearken.joins.joined", "{event}", "Events stored as a part of a join."),
-		pending:    level("hearken.joins.pending", "{join}", "Joins that this process began less those that it ended."),
-		superseded: counter("hearken.joins.superseded", "{event}", "Parts of joins that a later event took the place of."),
-		expired:    counter("hearken.joins.expired", "{event}", "Parts of joins whose time ran out."),
-		reset:      counter("hearken.joins.reset", "{event}", "Parts of joins that a reset cleared."),
+		joined:     counter("hearken.joins.joined", "{event}", "Events stored to wait for others."),
+		pending:    level("hearken.joins.pending", "{event}", "Events that this process stored to wait for others, less those it took out again."),
+		superseded: counter("hearken.joins.superseded", "{event}", "Waiting events that a later one took the place of."),
+		expired:    counter("hearken.joins.expired", "{event}", "Waiting events that were dead-lettered: their time ran out, or their version runs no more."),
+		reset:      counter("hearken.joins.reset", "{event}", "Waiting events that a reset cleared."),
 
 		fired:    counter("hearken.firings.fired", "{firing}", "Firings that succeeded."),
 		failed:   counter("hearken.firings.failed_attempts", "{attempt}", "Attempts at a firing that failed."),

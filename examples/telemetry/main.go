@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/bus/memory"
@@ -74,7 +75,7 @@ func run(ctx context.Context, l net.Listener, out io.Writer) (err error) {
 		Bus:          &memory.Bus{},
 		EventSources: []*hearken.EventSource{image, tests},
 		Sensors: []hearken.Sensor{{Name: "deploy", Actions: []hearken.Action{{
-			When:    hearken.Any(built, passed),
+			When: hearken.All(built, passed), Within: time.Hour,
 			Trigger: deploy,
 		}}}},
 		TracerProvider: tracing,

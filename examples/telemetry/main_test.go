@@ -82,22 +82,31 @@ func (x *example) end(t *testing.T) string {
 	return regexp.MustCompile(` +[0-9.]+(µs|ms|s)\b|in [0-9.]+`).ReplaceAllString(x.printed(), "")
 }
 
-// From the request to what the trigger calls it is one trace with a link in it.
+// From either request to what the trigger calls it is one trace with a link in it.
 func TestFromTheRequestToTheTrigger(t *testing.T) {
 	x := start(t)
-	x.post(t, "/image", `{"commit":"4ac7"}`, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "-00f067aa0ba902b7-01"
+	x.post(t, "/image", `{"commit":"4ac7"}`, "00-"+trace+parent)
+	x.post(t, "/tests", `{"commit":"4ac7"}`, "00-"+trace+parent)
 	require.Eventually(t, func() bool { return strings.Contains(x.printed(), "deployed") }, 10*time.Second, time.Millisecond)
 	tree, metrics, _ := strings.Cut(x.end(t), "\nmetrics\n") // what is under way is finished first
-	_, tree, _ = strings.Cut(tree, "\ntrace 4bf92f3577b34da6a3ce929d0e0e4736\n")
+	_, tree, _ = strings.Cut(tree, "\ntrace "+trace+"\n")
 	assert.Equal(t, `POST /image (server)
   emit webhook/image (producer)
     ~ linked: fire deploy (consumer)
       POST /deploy (client)
         POST /deploy (server)
-`, tree)
+
+trace 4bf92f3577b34da6a3ce929d0e0e4736
+POST /tests (server)
+  emit webhook/tests (producer)
+    ~ linked: fire deploy (consumer), shown above
+`, strings.TrimRight(tree, "\n")+"\n")
 	for _, line := range []string{
 		`hearken.events.emitted{event="image",event_source="webhook",outcome="stored"} 1 {event}`,
 		`hearken.events.matched{dependency="image",event="image",event_source="webhook",sensor="deploy"} 1 {event}`,
+		`hearken.joins.joined{action="deploy",sensor="deploy"} 1 {event}`,
+		`hearken.joins.pending{action="deploy",sensor="deploy"} 0 {event}`,
 		`hearken.firings.fired{action="deploy",sensor="deploy"} 1 {firing}`,
 		`hearken.firing.duration{action="deploy",outcome="fired",sensor="deploy"} 1  s`,
 		`hearken.event.latency{action="deploy",outcome="fired",sensor="deploy"} 1  s`,
