@@ -1,8 +1,9 @@
-// Telemetry shows what a pipeline tells OpenTelemetry: the trace from a webhook's
-// request to what its trigger calls, and the metrics.
+// Telemetry shows what a pipeline tells OpenTelemetry: the traces from the requests
+// of two webhooks, over a join, to what its trigger calls, and the metrics.
 //
 //	go run ./examples/telemetry
 //	curl -d '{"commit":"4ac7"}' 127.0.0.1:12000/image
+//	curl -d '{"commit":"4ac7"}' 127.0.0.1:12000/tests
 //
 // On Ctrl-C it prints both as text.
 package main
