@@ -28,6 +28,10 @@ test: ## Run all tests with the race detector, in random order, uncached
 	@$(if $(RACE),,echo "WARNING: no C compiler (go env CGO_ENABLED is 0): testing WITHOUT the race detector" >&2)
 	go test $(RACE) -shuffle=on -count=1 -timeout=5m $(PACKAGES)
 
+.PHONY: test-cluster
+test-cluster: ## Prove the bus on a cluster of three NATS servers, which takes minutes
+	go test $(RACE) -count=1 -timeout=20m -tags=cluster -run='^TestCluster$$' ./bus/natsbus/embedded
+
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do
 	@set -e; for m in $(MODULES); do echo "go build, go vet: $$m"; \
