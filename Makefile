@@ -37,6 +37,10 @@ soak: ## Play HISTORIES (1 million) of joins; kill, cut and stop for SOAK (60s) 
 	go test -v -count=1 -timeout=60m -run='^TestModel$$' ./internal/join -histories=$(HISTORIES) $(if $(SEED),-seed=$(SEED))
 	go test -v -count=1 -timeout=60m -parallel=1 -run='^TestScenarios$$' ./internal/crashtest -soak=$(SOAK) $(if $(SEED),-seed=$(SEED))
 
+.PHONY: test-cluster
+test-cluster: ## Prove the bus on a cluster of three NATS servers, which takes minutes
+	go test $(RACE) -count=1 -timeout=20m -tags=cluster -run='^TestCluster$$' ./bus/natsbus/embedded
+
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do
 	@set -e; for m in $(MODULES); do echo "go build, go vet: $$m"; \

@@ -91,9 +91,9 @@ func lettersSettle(p *probe) {
 	p.expect(p.subscribe(b, "group", letters("created")), again.Event.ID())
 }
 
-// overflow publishes far more letters than a bus of the given size keeps.
-func (p *probe) overflow(b bus.Bus, events int) []string {
-	all := numbered("", 10*events)
+// overflow publishes far more letters than a bus with room for 20 keeps.
+func (p *probe) overflow(b bus.Bus) []string {
+	all := numbered("", 200)
 	p.publish(b, letters("created"), all...)
 	return all
 }
@@ -101,7 +101,7 @@ func (p *probe) overflow(b bus.Bus, events int) []string {
 func lettersNeverFull(p *probe) {
 	b := p.h.Small(p.t, 20)
 	p.begin(b, "retired", letters("created"))
-	p.overflow(b, 20)
+	p.overflow(b)
 }
 
 func lettersWhenFull(p *probe) {
@@ -133,7 +133,7 @@ func lettersCounted(p *probe) {
 	if info := count(); info != (bus.DeadLetterInfo{Kept: 1}) {
 		p.failf("with one dead letter the count is %+v", info)
 	}
-	all := p.overflow(b, 20)
+	all := p.overflow(b)
 	info := count()
 	if info.Dropped == 0 || info.Kept == 0 || info.Kept+info.Dropped != uint64(len(all)+1) {
 		p.failf("%d dead letters went to a place for about 20: %+v, want the sum, and both more than 0", len(all)+1, info)
@@ -144,7 +144,7 @@ func lettersCounted(p *probe) {
 // group gets all the rest.
 func lettersDropped(p *probe) {
 	b := p.h.Small(p.t, 20)
-	all := p.overflow(b, 20)
+	all := p.overflow(b)
 	s := p.subscribe(b, "group", letters("created"))
 	first := p.receive(s)
 	p.ack(first)

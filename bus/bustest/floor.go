@@ -333,7 +333,7 @@ func floorDropped(p *probe) {
 	b := p.h.Small(p.t, 20)
 	s := p.join(b, bus.Group{Name: "group", Topics: []bus.Topic{letters("created")}, InFlight: 1})
 	d := p.held(b, s, letters("created"), "dropped")
-	p.overflow(b, 20)
+	p.overflow(b)
 	p.floors(d, s)
 }
 

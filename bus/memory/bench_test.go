@@ -130,6 +130,29 @@ func BenchmarkSequence(b *testing.B) {
 	}
 }
 
+// BenchmarkFloor asks a group with a backlog of a hundred thousand.
+func BenchmarkFloor(b *testing.B) {
+	b.ReportAllocs()
+	m := &memory.Bus{}
+	s, err := m.Subscribe(b.Context(), bus.Group{Name: "group", Topics: []bus.Topic{created()}, InFlight: 64})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, e := range benchEvents()[:100_000] {
+		publishWhenRoom(b, m, e)
+	}
+	for range 64 {
+		if _, err := s.Receive(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if _, err := s.Floor(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkStore has as many half joins pending as its name says, with keys and
 // values of the size that joins have.
 func BenchmarkStore(b *testing.B) {

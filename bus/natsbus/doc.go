@@ -38,7 +38,25 @@
 // A member that dies has its deliveries handed on after Config.AckWait, three
 // seconds, and one that closes in order at once. After a server was killed,
 // events that were settled in its last moments may be delivered again, and
-// events handed back for later may come too early.
+// events handed back for later may come too early. The Floor of a group goes back
+// with them; where there are replicas it is 20 seconds late, for what may be on
+// its way into the stream.
+//
+// # The store
+//
+// A key of the Store is a subject of the bucket: its slashes are dots there, odd
+// characters are escaped, and a part of more than 120 bytes is a hash, with
+// the key itself in a header. So List has the server find what is below a
+// prefix that ends with a slash; for any other it looks at all that is below
+// the last slash. A key is bounded by the 64 KiB of a message's headers, a value
+// by max_payload.
+//
+// An Update is a read and a write, which the server refuses when another came
+// between; one whose answer was lost looks whether it took place. Deleting
+// removes the message and leaves no marker: it needs no room, nothing has to
+// expire, the tools of NATS show what is there, and a watcher is not told.
+// What these tools set or delete counts. Configured replicas are given to
+// an existing bucket, or a [MismatchError] says why not.
 //
 // # What it does not do
 //

@@ -102,6 +102,7 @@ const (
 	codeWrongLastSequence     jetstream.ErrorCode = 10071
 	codeStoreFailed           jetstream.ErrorCode = 10077
 	codeHeaderTooLarge        jetstream.ErrorCode = 10097
+	codeDuplicateInProcess    jetstream.ErrorCode = 10158
 	codeWrongLast             jetstream.ErrorCode = 10164
 )
 
@@ -262,8 +263,9 @@ func (p *publisher) answered(m *nats.Msg) {
 		p.mu.Unlock()
 		return
 	}
-	if errors.Is(err, nats.ErrNoResponders) {
-		// No leader at the moment: the sweep sends it again.
+	if errors.Is(err, nats.ErrNoResponders) || hasCode(err, codeDuplicateInProcess) {
+		// No leader at the moment, or the same event is on its way into the
+		// replicas and may yet fail: the sweep sends it again.
 		pub.sent, pub.last = time.Now().Add(2*sweepEvery-resendAfter), err
 		p.mu.Unlock()
 		return
