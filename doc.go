@@ -26,7 +26,8 @@
 // At least once, end to end. A source settles upstream only after the bus has
 // stored the event for every sensor that wants it; the bus is told that an
 // event is done with only after every action that it concerns has succeeded or
-// was dead-lettered. A crash at any instant loses nothing that the bus keeps.
+// was dead-lettered, or after the event was stored to wait for others. A crash at
+// any instant loses nothing that the bus and the store keep.
 //
 // Nothing fails in the log only. An action is retried, by default for 15
 // minutes; what then gives up becomes a dead letter: the event, with the story
@@ -45,7 +46,7 @@
 //
 // An event that is received holds one of its sensor's places in flight. Its
 // dependencies judge it, each once; it fires the actions whose condition it
-// makes hold. A firing that fails is put aside and tried again, in this process,
+// makes hold, and waits in the joins that lack another. A firing that fails is put aside and tried again, in this process,
 // while its worker does other things; what has succeeded is not done again.
 // When all is done the event is settled. A sensor whose places are all held
 // stops receiving, the bus fills up, and [bus.ErrFull] tells the sources, which
@@ -55,6 +56,31 @@
 // event that is delivered more than 20 times, since it kills the process or
 // nobody settles it, is dead-lettered before it fires again. A message on the
 // bus that is no event is dead-lettered as it is.
+//
+// # Joins
+//
+// An action whose condition needs several events is a join. What waits is kept in
+// the pipeline's Store, one entry for each action and key, so it survives what the
+// store survives, and any number of processes may run the sensor: each takes a
+// delivery into the entry by compare and swap, wherever the others arrive.
+//
+//	built := &hearken.Dependency{EventSource: image, Key: hearken.DataKey("body.commit")}
+//	passed := &hearken.Dependency{EventSource: tests, Key: hearken.DataKey("body.commit")}
+//	deploy := hearken.Action{When: hearken.All(built, passed), Within: time.Hour, Trigger: submit}
+//
+// An event that has to wait is settled once it is stored. The delivery that
+// completes a condition is settled last, after the action has fired and the join
+// has been cleared: a crash before that makes the bus deliver it again, and the
+// same firing follows with the same [Firing.ID]. Once it has been cleared its
+// events, however often they are delivered again, fire nothing more: they are
+// recognised by their positions on the bus, for a week after the last event of
+// their key.
+//
+// What has waited for as long as [Action].Within says is dead-lettered, with what it
+// had and what it missed; so is what an older version of the action left behind.
+// What a later event took the place of, or Reset ended, is counted and logged.
+// Keyless joins of an action all meet in one entry: the store's compare and swap
+// bounds their rate, though what arrives meanwhile is taken together.
 //
 // # What it tells
 //
