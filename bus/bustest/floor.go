@@ -119,8 +119,8 @@ func floorSettled(p *probe) {
 		p.ack(d)
 		p.floors(d, s)
 	}
-	other := p.subscribe(p.elsewhere(b), "group", ordinary("created"))
-	p.floors(p.settled(b, s), s, other)
+	d := p.settled(b, s)
+	p.floors(d, s, p.subscribe(p.elsewhere(b), "group", ordinary("created")))
 }
 
 // floorOthers leaves everything to another group: what this one has settled too,
