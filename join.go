@@ -136,12 +136,22 @@ func (w *worker) take(t *task, now time.Time) {
 		}
 		w.attempt(t, now)
 	default:
-		if out.State == join.Waits {
-			t.action.stats.joined(1)
-			t.action.stats.pending(1)
-		}
-		w.end(t, true)
+		w.waits(t, out.State)
 	}
+}
+
+// waits settles a delivery that has been taken and completes nothing.
+func (w *worker) waits(t *task, state join.State) {
+	switch {
+	case state == join.Waits:
+		t.action.stats.joined(1)
+		t.action.stats.pending(1)
+	case t.Attempt <= 1: // else it was most likely taken when it came before
+		t.action.stats.superseded(1)
+		w.log.Debug("event came later than its successor", "action", t.action.name, "event_source", t.Topic.EventSource,
+			"event", t.Topic.Event, "event_id", t.Event.ID())
+	}
+	w.end(t, true)
 }
 
 var errObsolete = errors.New("another version of the action completed the firing, and the condition of this one does not hold with its events")
