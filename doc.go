@@ -46,11 +46,11 @@
 //
 // An event that is received holds one of its sensor's places in flight. Its
 // dependencies judge it, each once; it fires the actions whose condition it
-// makes hold, and waits in the joins that lack another. A firing that fails is put aside and tried again, in this process,
-// while its worker does other things; what has succeeded is not done again.
-// When all is done the event is settled. A sensor whose places are all held
-// stops receiving, the bus fills up, and [bus.ErrFull] tells the sources, which
-// tell their upstream.
+// makes hold, and waits in the joins that lack another. A firing that fails is
+// put aside and tried again, in this process, while its worker does other
+// things; what has succeeded is not done again. When all is done the event is
+// settled. A sensor whose places are all held stops receiving, the bus fills up,
+// and [bus.ErrFull] tells the sources, which tell their upstream.
 //
 // A panic of a filter, a key or a trigger is an error of that event only. An
 // event that is delivered more than 20 times, since it kills the process or

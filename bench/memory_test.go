@@ -157,15 +157,7 @@ func startPipeline(b *testing.B, in bus.Bus, workers int, t hearken.Trigger) fun
 			Trigger: t,
 		}}}},
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }()
-	b.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			b.Error(err)
-		}
-	})
+	ended := running(b, p)
 	select {
 	case emit := <-emits:
 		return emit
@@ -174,6 +166,22 @@ func startPipeline(b *testing.B, in bus.Bus, workers int, t hearken.Trigger) fun
 		b.Fatal(err)
 		return nil
 	}
+}
+
+// running runs a pipeline until the benchmark ends. It returns where the error of
+// one that ends earlier is.
+func running(b *testing.B, p *hearken.Pipeline) (ended chan error) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended = make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
+	return ended
 }
 
 // mempubsubTopic is go-cloud's topic in memory.

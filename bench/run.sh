@@ -20,4 +20,5 @@ bench '^Benchmark(Encode|Decode)$' 200000x github.com/hearken-go/hearken/bus/nat
 bench '^Benchmark(MemoryBus|Engine)' 31x
 bench '^BenchmarkJetStream' 15x
 bench '^Benchmark(Webhook|Latency)' 11x
+bench '^BenchmarkJoin(Pending|Durable|Keyless)' 5x
 bench '^Benchmark(SlowSink|SinkDown|BacklogFull|IdleMemory)' 3x

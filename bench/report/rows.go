@@ -59,5 +59,15 @@ func rows() []row {
 		{19, "idle memory, durable", "IdleMemory", "durable-MB", atMost(65)},
 		{19, "memory of an action", "IdleMemory", "KB/action", atMost(20)},
 		{19, "memory of a sensor", "IdleMemory", "KB/sensor", target{}},
+		{21, "a million halves wait in memory", "JoinPending", "live-MB", atMost(1024)},
+		{21, "memory of the process", "JoinPending", "process-MB", target{}},
+		{21, "second half to firing, median", "JoinPending", "p50-µs", target{}},
+		{21, "second half to firing, p99", "JoinPending", "p99-µs", atMost(1000)},
+		{22, "join of two by key, durable", "JoinDurable", "joins/s", target{}},
+		{22, "KV calls of it", "JoinDurable", "calls/join", target{}},
+		{23, "join without a key, memory", "JoinKeyless/memory", "events/s", target{}},
+		{23, "KV calls of it", "JoinKeyless/memory", "calls/event", target{}},
+		{23, "join without a key, durable", "JoinKeyless/durable", "events/s", target{}},
+		{23, "KV calls of it", "JoinKeyless/durable", "calls/event", target{}},
 	}
 }

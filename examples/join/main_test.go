@@ -1,56 +1,32 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hearken-go/hearken/examples/internal/program"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// The test binary is the example too, so that a test can kill it.
-func TestMain(m *testing.M) {
-	if os.Getenv("JOIN") != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { program.Main(m, main) }
 
 // process is a running example.
-type process struct {
-	*exec.Cmd
-	url   string
-	lines *bufio.Scanner // of its stdout
-}
+type process struct{ *program.Process }
 
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", addr, "-data", dir}, args...)...)
-	cmd.Env = append(os.Environ(), "JOIN=1")
-	cmd.Stderr = t.Output()
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	p := &process{cmd, "http://" + addr, bufio.NewScanner(out)}
+	p := &process{program.Start(t, append([]string{"-data", dir}, args...)...)}
 	require.Eventually(t, func() bool {
 		return p.post("image", "is anybody there?") == nil && p.post("tests", "not of that") == nil
 	}, 30*time.Second, 20*time.Millisecond, "the webhooks are not ready")
@@ -59,15 +35,16 @@ func start(t *testing.T, dir string, args ...string) *process {
 
 // post tells of a commit as curl -d does.
 func (p *process) post(half, commit string) error {
-	res, err := http.Post(p.url+"/"+half, "application/x-www-form-urlencoded", strings.NewReader(fmt.Sprintf(`{"commit":%q}`, commit)))
+	res, err := http.Post("http://"+p.Addr+"/"+half, "application/x-www-form-urlencoded", strings.NewReader(fmt.Sprintf(`{"commit":%q}`, commit)))
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
-	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || string(text) != "success" {
-		return fmt.Errorf("%s: %q, %w", res.Status, text, err)
+	text, err := io.ReadAll(res.Body)
+	if err == nil && (res.StatusCode != http.StatusOK || string(text) != "success") {
+		err = fmt.Errorf("%s: %q", res.Status, text)
 	}
-	return nil
+	return err
 }
 
 // tell posts halves, each as "half commit", one after the other.
@@ -79,18 +56,12 @@ func (p *process) tell(t *testing.T, halves ...string) {
 	}
 }
 
-func (p *process) kill(t *testing.T) {
-	t.Helper()
-	require.NoError(t, p.Process.Kill())
-	assert.Error(t, p.Wait())
-}
-
 // fires waits for a line and expects it to be about a commit.
 func (p *process) fires(t *testing.T, commit string) {
 	t.Helper()
-	require.True(t, p.lines.Scan(), "it has ended")
+	require.True(t, p.Lines.Scan(), "it has ended")
 	var line map[string]string
-	require.NoError(t, json.Unmarshal(p.lines.Bytes(), &line))
+	require.NoError(t, json.Unmarshal(p.Lines.Bytes(), &line))
 	assert.Equal(t, commit, line["commit"])
 	assert.Len(t, line["firing"], 32)
 	assert.Len(t, line, 2)
@@ -99,8 +70,8 @@ func (p *process) fires(t *testing.T, commit string) {
 // end stops the process as Ctrl-C does, which must be all that it has to say.
 func (p *process) end(t *testing.T) {
 	t.Helper()
-	require.NoError(t, p.Process.Signal(os.Interrupt))
-	assert.False(t, p.lines.Scan(), "one more: %s", p.lines.Bytes())
+	p.Interrupt(t)
+	assert.False(t, p.Lines.Scan(), "one more: %s", p.Lines.Bytes())
 	assert.NoError(t, p.Wait(), "it ends cleanly")
 }
 
@@ -131,7 +102,7 @@ func TestFiresAfterItWasKilledBetweenTheHalves(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir)
 	p.tell(t, "image abc", "tests def")
-	p.kill(t)
+	p.Kill(t)
 
 	p = start(t, dir)
 	p.tell(t, "tests abc")
@@ -179,7 +150,7 @@ func TestFiresAfterItWasKilledWhileTheSinkIsDown(t *testing.T) {
 	p := start(t, dir, "-to", server.URL)
 	p.tell(t, "image abc", "image def", "tests ghi", "tests abc")
 	require.Eventually(t, s.look(func() bool { return s.refused > 0 }), time.Minute, 5*time.Millisecond, "not tried")
-	p.kill(t)
+	p.Kill(t)
 
 	s.look(func() bool { s.up = true; return true })()
 	p = start(t, dir, "-to", server.URL)

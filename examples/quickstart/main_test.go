@@ -1,53 +1,33 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hearken-go/hearken/examples/internal/program"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// The test binary is the quickstart too, so that a test can kill it.
-func TestMain(m *testing.M) {
-	if os.Getenv("QUICKSTART") != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { program.Main(m, main) }
 
 // process is a running quickstart.
 type process struct {
-	*exec.Cmd
-	url   string
-	lines *bufio.Scanner // of its stdout
+	*program.Process
+	url string
 }
 
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", addr, "-data", dir}, args...)...)
-	cmd.Env = append(os.Environ(), "QUICKSTART=1")
-	cmd.Stderr = t.Output()
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	p := &process{cmd, "http://" + addr + "/webhook", bufio.NewScanner(out)}
+	run := program.Start(t, append([]string{"-data", dir}, args...)...)
+	p := &process{run, "http://" + run.Addr + "/webhook"}
 	require.Eventually(t, func() bool {
 		res, err := http.Post(p.url, "application/json", strings.NewReader(`{"message":"is anybody there?"}`))
 		if err != nil {
@@ -57,19 +37,6 @@ func start(t *testing.T, dir string, args ...string) *process {
 		return res.StatusCode == http.StatusOK
 	}, 30*time.Second, 20*time.Millisecond, "the webhook is not ready")
 	return p
-}
-
-// end stops the process as Ctrl-C does.
-func (p *process) end(t *testing.T) {
-	t.Helper()
-	require.NoError(t, p.Process.Signal(os.Interrupt))
-	assert.NoError(t, p.Wait(), "it ends cleanly")
-}
-
-func (p *process) kill(t *testing.T) {
-	t.Helper()
-	require.NoError(t, p.Process.Kill())
-	assert.Error(t, p.Wait())
 }
 
 // post returns the answer to a body sent as curl -d sends it.
@@ -105,14 +72,14 @@ func TestAnswers(t *testing.T) {
 	defer res.Body.Close()
 	assert.Equal(t, http.StatusMethodNotAllowed, res.StatusCode)
 
-	require.True(t, p.lines.Scan())
+	require.True(t, p.Lines.Scan())
 	var line map[string]string
-	require.NoError(t, json.Unmarshal(p.lines.Bytes(), &line))
+	require.NoError(t, json.Unmarshal(p.Lines.Bytes(), &line))
 	assert.Equal(t, "hello", line["message"])
 	assert.Equal(t, "greet", line["sensor"])
 	assert.Len(t, line["firing"], 32)
-	require.NoError(t, p.Process.Signal(os.Interrupt))
-	assert.False(t, p.lines.Scan(), "one firing and no more")
+	p.Interrupt(t)
+	assert.False(t, p.Lines.Scan(), "one firing and no more")
 	assert.NoError(t, p.Wait())
 }
 
@@ -179,12 +146,12 @@ func TestNothingIsLostWhenKilledWhileTheSinkIsDown(t *testing.T) {
 	p := start(t, dir, "-to", server.URL)
 	accepted := sendAll(p, 1008)
 	require.Equal(t, 1008, accepted)
-	p.kill(t)
+	p.Kill(t)
 
 	s.set(true)
 	p = start(t, dir, "-to", server.URL)
 	require.Eventually(t, func() bool { n, _ := s.arrived(); return n == accepted }, time.Minute, 20*time.Millisecond, "lost")
-	p.end(t)
+	p.End(t)
 	events, requests := s.arrived()
 	t.Logf("accepted %d, arrived %d, duplicates %d", accepted, events, requests-events)
 }
@@ -196,13 +163,13 @@ func TestNothingIsLostWhenKilledWhilePosting(t *testing.T) {
 	dir := t.TempDir()
 
 	p := start(t, dir, "-to", server.URL)
-	time.AfterFunc(300*time.Millisecond, func() { _ = p.Process.Kill() })
+	time.AfterFunc(300*time.Millisecond, func() { _ = p.Cmd.Process.Kill() })
 	accepted := sendAll(p, 16*10_000)
 	assert.Error(t, p.Wait())
 
 	p = start(t, dir, "-to", server.URL)
 	require.Eventually(t, func() bool { n, _ := s.arrived(); return n >= accepted }, time.Minute, 20*time.Millisecond, "lost")
-	p.end(t)
+	p.End(t)
 	events, requests := s.arrived()
 	// An event may have been stored whose answer was lost with the process.
 	assert.LessOrEqual(t, events, accepted+16)

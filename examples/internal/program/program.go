@@ -1,0 +1,91 @@
+// Package program runs an example as a process of its own, so that its tests can
+// kill it.
+package program
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// variable says to the test binary that it is the example.
+const variable = "RUN_THE_EXAMPLE"
+
+// Main is what the TestMain of an example calls, with its main: the test binary is
+// the example too.
+func Main(m *testing.M, main func()) {
+	if os.Getenv(variable) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Process is an example that runs, at the latest until the test ends.
+type Process struct {
+	*exec.Cmd
+	// Addr is the host and port that it was given as -addr.
+	Addr string
+	// Lines are those of its stdout. What it writes to stderr is the test's output.
+	Lines *bufio.Scanner
+}
+
+// Start starts the example with -addr and the flags.
+func Start(t *testing.T, flags ...string) *Process {
+	t.Helper()
+	addr := freeAddr(t)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", addr}, flags...)...)
+	cmd.Env = append(os.Environ(), variable+"=1")
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return &Process{cmd, addr, bufio.NewScanner(out)}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
+}
+
+// Interrupt asks it to end, as Ctrl-C does.
+func (p *Process) Interrupt(t *testing.T) {
+	t.Helper()
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// End interrupts it, and fails the test unless it ends cleanly.
+func (p *Process) End(t *testing.T) {
+	t.Helper()
+	p.Interrupt(t)
+	if err := p.Wait(); err != nil {
+		t.Errorf("it did not end cleanly: %v", err)
+	}
+}
+
+// Kill kills it, which it cannot prepare for, and waits until it is gone.
+func (p *Process) Kill(t *testing.T) {
+	t.Helper()
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err == nil {
+		t.Error("it had ended before it was killed")
+	}
+}
