@@ -42,6 +42,7 @@ type happening struct {
 	deps    []string
 	pos     bus.Pos
 	stored  time.Time
+	event   Event
 	settled bool
 	gone    bool // with its log
 	holder  *proc
@@ -186,9 +187,24 @@ func (w *world) task(f func(ctx context.Context)) {
 	go f(ctx)
 }
 
-// crash ends a process where it is. What it held comes again.
+// crash ends a process where it is, and starts another. What it held comes again.
 func (w *world) crash(i int) {
 	p := w.procs[i]
+	w.kill(p)
+	version := p.version
+	if w.versions && w.rng.IntN(2) == 0 {
+		version = 1
+	}
+	w.procs[i] = w.start(version)
+}
+
+// stop ends a process.
+func (w *world) stop(i int) {
+	w.kill(w.procs[i])
+	w.procs = slices.Delete(w.procs, i, i+1)
+}
+
+func (w *world) kill(p *proc) {
 	close(p.dead)
 	synctest.Wait()
 	w.parked = slices.DeleteFunc(w.parked, func(s *step) bool { return s.proc == p })
@@ -197,11 +213,6 @@ func (w *world) crash(i int) {
 			h.holder = nil
 		}
 	}
-	version := p.version
-	if w.versions && w.rng.IntN(2) == 0 {
-		version = 1
-	}
-	w.procs[i] = w.start(version)
 }
 
 // deliver has a process handle a happening.
@@ -225,7 +236,7 @@ func (p *proc) settle(ctx context.Context, h *happening) {
 // handle is what a sensor does with a delivery. It reports whether it settled it.
 func (p *proc) handle(ctx context.Context, h *happening) bool {
 	a := p.action[p.version]
-	arrival := &Arrival{Keyed: p.keyed, Key: h.key, Event: p.event(h), Pos: h.pos, Stored: h.stored}
+	arrival := &Arrival{Keyed: p.keyed, Key: h.key, Event: h.event, Pos: h.pos, Stored: h.stored}
 	var out Outcome
 	err := p.again(ctx, func() (err error) {
 		out, err = p.Take(ctx, a, arrival)
@@ -273,7 +284,7 @@ func (p *proc) again(ctx context.Context, f func() error) error {
 	}
 }
 
-func (w *world) event(h *happening) Event {
+func newEvent(h *happening) Event {
 	e := event.New()
 	e.SetID(h.id)
 	e.SetSource("source")
