@@ -156,7 +156,7 @@ func play(h history) []string {
 	time.Sleep(time.Until(time.Now().Truncate(day).Add(day)))
 	w := newWorld(h)
 	for range h.steps {
-		synctest.Wait()
+		w.wait()
 		w.turn()
 	}
 	w.finish()
@@ -323,7 +323,7 @@ func (w *world) passInSteps(d, shortest time.Duration) {
 // rest lets everything that is parked go on, without faults, until nothing is.
 func (w *world) rest() {
 	for range 100_000 {
-		synctest.Wait()
+		w.wait()
 		if len(w.parked) == 0 {
 			return
 		}
@@ -335,7 +335,7 @@ func (w *world) rest() {
 // finish lets everything run to its end, looks at the books, and then lets a week
 // go by. What one process has not done by then, none does for it.
 func (w *world) finish() {
-	synctest.Wait()
+	w.wait()
 	for len(w.events) < w.size {
 		w.publish()
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing/synctest"
@@ -27,7 +28,8 @@ type world struct {
 	events  []*happening // in the order of publication
 	log     int
 	seq     uint64
-	started int // tasks
+	started int  // tasks
+	running bool // something may be on its way to its next step
 
 	lock   sync.Mutex
 	kv     map[string][]byte
@@ -140,7 +142,10 @@ func (s sim) Update(ctx context.Context, key string, f func([]byte) ([]byte, err
 	s.lock.Lock()
 	old := s.kv[key]
 	s.lock.Unlock()
-	_, _ = f(slices.Clone(old)) // as when another update came between
+	entry, isEntry := strings.CutPrefix(key, "join/e/")
+	if isEntry {
+		_, _ = f(slices.Clone(old)) // as when another update came between
+	}
 	s.takes = nil
 	value, err := f(slices.Clone(old))
 	if err != nil {
@@ -151,7 +156,7 @@ func (s sim) Update(ctx context.Context, key string, f func([]byte) ([]byte, err
 	if s.kv[key] = slices.Clone(value); value == nil {
 		delete(s.kv, key)
 	}
-	if entry, ok := strings.CutPrefix(key, "join/e/"); ok {
+	if isEntry {
 		s.changed(s.proc, entry, old, value)
 	}
 	return fault
@@ -183,6 +188,7 @@ func (s sim) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error
 // task runs something on its own.
 func (w *world) task(f func(ctx context.Context)) {
 	w.started++
+	w.running = true
 	ctx := context.WithValue(context.Background(), taskKey{}, w.started)
 	go f(ctx)
 }
@@ -206,7 +212,8 @@ func (w *world) stop(i int) {
 
 func (w *world) kill(p *proc) {
 	close(p.dead)
-	synctest.Wait()
+	w.running = true
+	w.wait()
 	w.parked = slices.DeleteFunc(w.parked, func(s *step) bool { return s.proc == p })
 	for _, h := range w.events {
 		if h.holder == p {
@@ -289,7 +296,7 @@ func newEvent(h *happening) Event {
 	e.SetID(h.id)
 	e.SetSource("source")
 	e.SetType("type")
-	_ = e.SetData(event.TextPlain, fmt.Sprint(h.pos))
+	e.DataEncoded = []byte(fmt.Sprint(h.pos))
 	return Event{Topic: bus.Topic{EventSource: "source", Event: "event"}, Original: e, Dependencies: h.deps}
 }
 
@@ -327,7 +334,7 @@ func (w *world) floor() bus.Floor {
 	return f
 }
 
-func (w *world) logName() string { return fmt.Sprintf("log%d", w.log) }
+func (w *world) logName() string { return "log" + strconv.Itoa(w.log) }
 
 // resume lets one of the parked steps go on.
 func (w *world) resume(m mode) {
@@ -338,4 +345,13 @@ func (w *world) resume(m mode) {
 	w.parked = slices.Delete(w.parked, i, i+1)
 	w.lock.Unlock()
 	s.resume <- m
+	w.running = true
+}
+
+// wait waits until everything is parked or done.
+func (w *world) wait() {
+	if w.running {
+		synctest.Wait()
+		w.running = false
+	}
 }
