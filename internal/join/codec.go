@@ -334,6 +334,31 @@ func decodePart(b []byte) (*part, error) {
 	return p, r.err
 }
 
+func (v *running) encode() []byte {
+	w := newWriter()
+	w.name(v.action)
+	w.uint(uint64(len(v.versions)))
+	for version, heard := range v.versions {
+		w.name(version)
+		w.time(heard)
+	}
+	return w.done()
+}
+
+// decodeRunning reads which versions run: with an error, none.
+func decodeRunning(b []byte) (running, error) {
+	r, v := read(b), running{versions: make(map[string]time.Time)}
+	v.action = r.name()
+	for range r.count() {
+		version := r.name()
+		v.versions[version] = r.time()
+	}
+	if r.err != nil {
+		clear(v.versions)
+	}
+	return v, r.err
+}
+
 // event writes the attributes in the JSON format of CloudEvents and the data as
 // it is: that format would make text of bytes.
 func (w *writer) event(e event.Event) error {

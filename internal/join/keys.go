@@ -3,7 +3,6 @@ package join
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -41,7 +40,7 @@ func (e *Engine) entry(key string) string { return e.prefix + "e/" + key }
 
 // part is the key of the part that r refers to.
 func (e *Engine) part(entry string, r *ref) string {
-	name := fmt.Sprintf("%s.%x-%s", flat(entry), r.pos.Seq, hashed(r.pos.Log, actionLen))
+	name := flat(entry) + "." + strconv.FormatUint(r.pos.Seq, 16) + "-" + hashed(r.pos.Log, actionLen)
 	if r.bucket == 0 {
 		return e.waiting() + name
 	}
@@ -50,10 +49,10 @@ func (e *Engine) part(entry string, r *ref) string {
 
 func (e *Engine) waiting() string { return e.prefix + "w/" }
 
-func (e *Engine) hour(hour int64) string { return fmt.Sprintf("%sd/%d/", e.prefix, hour) }
+func (e *Engine) hour(hour int64) string { return e.prefix + "d/" + strconv.FormatInt(hour, 10) + "/" }
 
 func (e *Engine) minute(minute int64) string {
-	return fmt.Sprintf("%sd/%d/%d/", e.prefix, minute/60, minute)
+	return e.hour(minute/60) + strconv.FormatInt(minute, 10) + "/"
 }
 
 func (e *Engine) forgetting(minute int64, entry string) string { return e.minute(minute) + flat(entry) }

@@ -7,12 +7,11 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 var (
@@ -80,39 +79,65 @@ func TestModel(t *testing.T) {
 		first = rand.Uint64() >> 1
 	}
 	t.Logf("%d histories from -seed=%d", *histories, first)
-	const chunk = 500
-	var next, done atomic.Uint64
-	var g errgroup.Group
+	queue := &chunks{next: first, end: first + uint64(*histories)}
+	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
-		g.Go(func() error {
-			for {
-				from := next.Add(chunk) - chunk
-				if from >= uint64(*histories) {
-					return nil
-				}
-				for i := from; i < min(from+chunk, uint64(*histories)); i++ {
-					h := newHistory(first + i)
-					if problems := play(t, h); problems != nil {
-						h, problems = shrink(t, h, problems)
-						return fmt.Errorf("history %v:\n%s", h, problems)
-					}
-					done.Add(1)
-				}
+		workers.Go(func() {
+			for from, to := queue.take(); from < to; from, to = queue.take() {
+				synctest.Test(t, func(t *testing.T) { queue.found(playAll(from, to)) })
 			}
 		})
 	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
+	workers.Wait()
+	if queue.problem != "" {
+		t.Fatal(queue.problem)
 	}
-	t.Logf("%d histories: no event lost, none fired with under two IDs, all as the reference has it", done.Load())
+	t.Logf("%d histories: no event lost, none fired with under two IDs, all as the reference has it", queue.played)
+}
+
+// chunks deals out the seeds of histories, until one of them has a problem.
+type chunks struct {
+	lock      sync.Mutex
+	next, end uint64
+	played    uint64
+	problem   string
+}
+
+func (c *chunks) take() (from, to uint64) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	from, to = c.next, min(c.next+200, c.end)
+	c.next = to
+	return from, to
+}
+
+func (c *chunks) found(played uint64, problem string) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if c.played += played; problem != "" {
+		c.problem, c.next = problem, c.end
+	}
+}
+
+// playAll plays histories one after the other, each on days of its own, until one
+// has a problem, and shrinks that.
+func playAll(from, to uint64) (played uint64, problem string) {
+	for seed := from; seed < to; seed++ {
+		h := newHistory(seed)
+		if problems := play(h); problems != nil {
+			small, problems := shrink(h, problems)
+			return seed - from, fmt.Sprintf("history %v, shrunk to %v:\n%s", h, small, strings.Join(problems, "\n"))
+		}
+	}
+	return to - from, ""
 }
 
 // shrink looks for a simpler history that has a problem too.
-func shrink(t *testing.T, h history, problems []string) (history, []string) {
+func shrink(h history, problems []string) (history, []string) {
 	for range 200 {
 		found := false
 		for _, s := range h.smaller() {
-			if p := play(t, s); p != nil {
+			if p := play(s); p != nil {
 				h, problems, found = s, p, true
 				break
 			}
@@ -124,21 +149,22 @@ func shrink(t *testing.T, h history, problems []string) (history, []string) {
 	return h, problems
 }
 
-// play runs a history and returns what was wrong.
-func play(t *testing.T, h history) (problems []string) {
-	synctest.Test(t, func(*testing.T) {
-		w := newWorld(h)
-		for range h.steps {
-			synctest.Wait()
-			w.turn()
-		}
-		w.finish()
-		for _, p := range w.procs {
-			close(p.dead)
-		}
-		problems = w.problems
-	})
-	return problems
+// play runs a history and returns what was wrong. It begins at midnight, so that
+// the history runs the same way whatever came before.
+func play(h history) []string {
+	const day = 24 * time.Hour
+	time.Sleep(time.Until(time.Now().Truncate(day).Add(day)))
+	w := newWorld(h)
+	for range h.steps {
+		w.wait()
+		w.turn()
+	}
+	w.finish()
+	for _, p := range w.procs {
+		close(p.dead)
+	}
+	synctest.Wait()
+	return w.problems
 }
 
 func newWorld(h history) *world {
@@ -236,6 +262,7 @@ func (w *world) publish() {
 	}
 	w.seq++
 	h.pos.Log, h.pos.Seq = w.logName(), w.seq
+	h.event = newEvent(h)
 	w.events = append(w.events, h)
 }
 
@@ -283,10 +310,20 @@ func (w *world) pass(d time.Duration) {
 	time.Sleep(d)
 }
 
+// passInSteps lets time pass in steps of random length.
+func (w *world) passInSteps(d, shortest time.Duration) {
+	for d > 0 {
+		step := min(d, shortest*time.Duration(1+w.rng.IntN(8)))
+		w.pass(step)
+		d -= step
+	}
+	w.pass(0)
+}
+
 // rest lets everything that is parked go on, without faults, until nothing is.
 func (w *world) rest() {
 	for range 100_000 {
-		synctest.Wait()
+		w.wait()
 		if len(w.parked) == 0 {
 			return
 		}
@@ -296,9 +333,9 @@ func (w *world) rest() {
 }
 
 // finish lets everything run to its end, looks at the books, and then lets a week
-// go by.
+// go by. What one process has not done by then, none does for it.
 func (w *world) finish() {
-	synctest.Wait()
+	w.wait()
 	for len(w.events) < w.size {
 		w.publish()
 	}
@@ -318,12 +355,9 @@ func (w *world) finish() {
 			w.procs[w.rng.IntN(len(w.procs))].settle(context.Background(), h)
 		}
 	}
-	for range 30 { // beyond each deadline
-		w.pass(4 * time.Minute)
-	}
+	w.stop(w.rng.IntN(len(w.procs)))
+	w.passInSteps(2*time.Hour, 4*time.Minute) // beyond each deadline
 	w.check()
-	for range 20 {
-		w.pass(12 * time.Hour)
-	}
+	w.passInSteps(10*24*time.Hour, 12*time.Hour)
 	w.checkForgotten()
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing/synctest"
@@ -27,7 +28,8 @@ type world struct {
 	events  []*happening // in the order of publication
 	log     int
 	seq     uint64
-	started int // tasks
+	started int  // tasks
+	running bool // something may be on its way to its next step
 
 	lock   sync.Mutex
 	kv     map[string][]byte
@@ -42,6 +44,7 @@ type happening struct {
 	deps    []string
 	pos     bus.Pos
 	stored  time.Time
+	event   Event
 	settled bool
 	gone    bool // with its log
 	holder  *proc
@@ -139,7 +142,10 @@ func (s sim) Update(ctx context.Context, key string, f func([]byte) ([]byte, err
 	s.lock.Lock()
 	old := s.kv[key]
 	s.lock.Unlock()
-	_, _ = f(slices.Clone(old)) // as when another update came between
+	entry, isEntry := strings.CutPrefix(key, "join/e/")
+	if isEntry {
+		_, _ = f(slices.Clone(old)) // as when another update came between
+	}
 	s.takes = nil
 	value, err := f(slices.Clone(old))
 	if err != nil {
@@ -150,7 +156,7 @@ func (s sim) Update(ctx context.Context, key string, f func([]byte) ([]byte, err
 	if s.kv[key] = slices.Clone(value); value == nil {
 		delete(s.kv, key)
 	}
-	if entry, ok := strings.CutPrefix(key, "join/e/"); ok {
+	if isEntry {
 		s.changed(s.proc, entry, old, value)
 	}
 	return fault
@@ -182,26 +188,38 @@ func (s sim) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error
 // task runs something on its own.
 func (w *world) task(f func(ctx context.Context)) {
 	w.started++
+	w.running = true
 	ctx := context.WithValue(context.Background(), taskKey{}, w.started)
 	go f(ctx)
 }
 
-// crash ends a process where it is. What it held comes again.
+// crash ends a process where it is, and starts another. What it held comes again.
 func (w *world) crash(i int) {
 	p := w.procs[i]
+	w.kill(p)
+	version := p.version
+	if w.versions && w.rng.IntN(2) == 0 {
+		version = 1
+	}
+	w.procs[i] = w.start(version)
+}
+
+// stop ends a process.
+func (w *world) stop(i int) {
+	w.kill(w.procs[i])
+	w.procs = slices.Delete(w.procs, i, i+1)
+}
+
+func (w *world) kill(p *proc) {
 	close(p.dead)
-	synctest.Wait()
+	w.running = true
+	w.wait()
 	w.parked = slices.DeleteFunc(w.parked, func(s *step) bool { return s.proc == p })
 	for _, h := range w.events {
 		if h.holder == p {
 			h.holder = nil
 		}
 	}
-	version := p.version
-	if w.versions && w.rng.IntN(2) == 0 {
-		version = 1
-	}
-	w.procs[i] = w.start(version)
 }
 
 // deliver has a process handle a happening.
@@ -225,7 +243,7 @@ func (p *proc) settle(ctx context.Context, h *happening) {
 // handle is what a sensor does with a delivery. It reports whether it settled it.
 func (p *proc) handle(ctx context.Context, h *happening) bool {
 	a := p.action[p.version]
-	arrival := &Arrival{Keyed: p.keyed, Key: h.key, Event: p.event(h), Pos: h.pos, Stored: h.stored}
+	arrival := &Arrival{Keyed: p.keyed, Key: h.key, Event: h.event, Pos: h.pos, Stored: h.stored}
 	var out Outcome
 	err := p.again(ctx, func() (err error) {
 		out, err = p.Take(ctx, a, arrival)
@@ -273,12 +291,12 @@ func (p *proc) again(ctx context.Context, f func() error) error {
 	}
 }
 
-func (w *world) event(h *happening) Event {
+func newEvent(h *happening) Event {
 	e := event.New()
 	e.SetID(h.id)
 	e.SetSource("source")
 	e.SetType("type")
-	_ = e.SetData(event.TextPlain, fmt.Sprint(h.pos))
+	e.DataEncoded = []byte(fmt.Sprint(h.pos))
 	return Event{Topic: bus.Topic{EventSource: "source", Event: "event"}, Original: e, Dependencies: h.deps}
 }
 
@@ -316,7 +334,7 @@ func (w *world) floor() bus.Floor {
 	return f
 }
 
-func (w *world) logName() string { return fmt.Sprintf("log%d", w.log) }
+func (w *world) logName() string { return "log" + strconv.Itoa(w.log) }
 
 // resume lets one of the parked steps go on.
 func (w *world) resume(m mode) {
@@ -327,4 +345,13 @@ func (w *world) resume(m mode) {
 	w.parked = slices.Delete(w.parked, i, i+1)
 	w.lock.Unlock()
 	s.resume <- m
+	w.running = true
+}
+
+// wait waits until everything is parked or done.
+func (w *world) wait() {
+	if w.running {
+		synctest.Wait()
+		w.running = false
+	}
 }

@@ -2,7 +2,6 @@ package join
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,8 +19,8 @@ const (
 
 // running is which versions of an action run, and when each was last heard of.
 type running struct {
-	Action   string               `json:"action"`
-	Versions map[string]time.Time `json:"versions"`
+	action   string
+	versions map[string]time.Time
 }
 
 // versions says which versions run here, and gives up what waits for one that
@@ -39,8 +38,8 @@ func (s *sweep) versions(ctx context.Context) error {
 			errs = append(errs, err)
 			break
 		}
-		var r running
-		if err := json.Unmarshal(item.Value, &r); err != nil {
+		r, err := decodeRunning(item.Value)
+		if err != nil {
 			errs = append(errs, s.setAside(ctx, item.Key, item.Value, err))
 			continue
 		}
@@ -55,37 +54,35 @@ func (s *sweep) versions(ctx context.Context) error {
 
 // announce says that a version of an action runs.
 func (s *sweep) announce(ctx context.Context, a *Action) error {
-	return s.updateVersions(ctx, a.Name, func(r *running) { r.Versions[a.Version] = s.now })
+	return s.updateVersions(ctx, a.Name, func(r *running) { r.versions[a.Version] = s.now })
 }
 
 func (s *sweep) updateVersions(ctx context.Context, action string, f func(*running)) error {
 	return s.store.Update(ctx, s.version(action), func(old []byte) ([]byte, error) {
-		r := running{Action: action}
+		r := running{action: action, versions: make(map[string]time.Time)}
 		if old != nil {
-			if err := json.Unmarshal(old, &r); err != nil {
+			var err error
+			if r, err = decodeRunning(old); err != nil {
 				s.report(fmt.Errorf("the versions of action %q are written anew: %w", action, err))
-				r = running{Action: action}
+				r.action = action
 			}
 		}
-		if r.Versions == nil {
-			r.Versions = make(map[string]time.Time)
-		}
-		if f(&r); len(r.Versions) == 0 {
+		if f(&r); len(r.versions) == 0 {
 			return nil, nil
 		}
-		return json.Marshal(r)
+		return r.encode(), nil
 	})
 }
 
 // retireOld gives up what waits for versions that have not been heard of.
 func (s *sweep) retireOld(ctx context.Context, r running) error {
 	isOld := func(_ string, heard time.Time) bool { return s.now.Sub(heard) > versionAge }
-	old := maps.Clone(r.Versions)
+	old := maps.Clone(r.versions)
 	maps.DeleteFunc(old, func(v string, heard time.Time) bool { return !isOld(v, heard) })
 	if len(old) == 0 {
 		return nil
 	}
-	prefix := s.entry(hashed(r.Action, actionLen) + "/")
+	prefix := s.entry(hashed(r.action, actionLen) + "/")
 	for item, err := range s.store.List(ctx, prefix) {
 		if err != nil {
 			return err
@@ -101,7 +98,7 @@ func (s *sweep) retireOld(ctx context.Context, r running) error {
 			return err
 		}
 	}
-	return s.updateVersions(ctx, r.Action, func(r *running) { maps.DeleteFunc(r.Versions, isOld) })
+	return s.updateVersions(ctx, r.action, func(r *running) { maps.DeleteFunc(r.versions, isOld) })
 }
 
 // retire gives up the parts of an entry that are of old versions.
