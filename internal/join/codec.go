@@ -233,9 +233,10 @@ func (w *writer) mark(m *mark) {
 	w.uint(m.floor)
 	w.uint(uint64(len(m.above)))
 	last := m.floor
-	for _, seq := range m.above {
-		w.uint(seq - last)
-		last = seq
+	for _, s := range m.above {
+		w.uint(s.from - last)
+		w.uint(s.to - s.from)
+		last = s.to
 	}
 }
 
@@ -243,11 +244,13 @@ func (r *reader) mark(m *mark) {
 	m.dep = r.name()
 	m.log = r.name()
 	m.floor = r.uint()
-	m.above = make([]uint64, r.count())
+	m.above = make([]span, r.count())
 	last := m.floor
 	for i := range m.above {
-		last += r.uint()
-		m.above[i] = last
+		s := &m.above[i]
+		s.from = last + r.uint()
+		s.to = s.from + r.uint()
+		last = s.to
 	}
 }
 

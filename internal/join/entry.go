@@ -40,41 +40,70 @@ type pending struct {
 	refs []ref
 }
 
-// mark is which positions of a log have been taken for a dependency: all up to
-// floor, and those in above, which is sorted.
+// mark is which positions of a log have been taken for a dependency, or with an
+// empty one for all: those up to floor, and those in above.
 type mark struct {
 	dep, log string
 	floor    uint64
-	above    []uint64
+	above    []span // ordered, with gaps between them
+}
+
+// span is the positions from one to another, both included.
+type span struct{ from, to uint64 }
+
+// reaching returns the index of the first span that reaches seq or ends after it.
+func (m *mark) reaching(seq uint64) int {
+	i, _ := slices.BinarySearchFunc(m.above, seq, func(s span, seq uint64) int { return cmp.Compare(s.to, seq) })
+	return i
 }
 
 func (m *mark) has(seq uint64) bool {
 	if seq <= m.floor {
 		return true
 	}
-	_, found := slices.BinarySearch(m.above, seq)
-	return found
+	i := m.reaching(seq)
+	return i < len(m.above) && m.above[i].from <= seq
 }
 
-// take notes that seq is taken; with queue, that it alone is.
-func (m *mark) take(seq uint64, queue bool) {
-	if !queue {
-		m.raise(seq)
+// add notes that seq alone is taken.
+func (m *mark) add(seq uint64) {
+	if m.has(seq) {
 		return
 	}
-	if i, found := slices.BinarySearch(m.above, seq); !found {
-		m.above = slices.Insert(m.above, i, seq)
+	i := m.reaching(seq)
+	m.above = slices.Insert(m.above, i, span{seq, seq})
+	if i+1 < len(m.above) && m.above[i+1].from == seq+1 {
+		m.above[i].to = m.above[i+1].to
+		m.above = slices.Delete(m.above, i+1, i+2)
 	}
+	if i > 0 && m.above[i-1].to == seq-1 {
+		m.above[i-1].to = m.above[i].to
+		m.above = slices.Delete(m.above, i, i+1)
+	}
+	m.raise(m.floor)
 }
 
-// raise forgets the positions up to floor one by one: they all are taken.
+// raise notes that all positions up to floor are taken.
 func (m *mark) raise(floor uint64) {
-	if floor <= m.floor {
+	m.floor = max(m.floor, floor)
+	i := m.reaching(m.floor)
+	if i < len(m.above) && m.above[i].from <= m.floor+1 {
+		m.floor = m.above[i].to
+		i++
+	}
+	m.above = slices.Delete(m.above, 0, i)
+}
+
+// note notes that pos is taken: of a queue it alone, for whatever it serves;
+// otherwise all up to it, for each of the dependencies.
+func (en *entry) note(pos bus.Pos, deps []string, queue bool) {
+	if queue {
+		en.mark("", pos.Log).add(pos.Seq)
 		return
 	}
-	m.floor = floor
-	i, _ := slices.BinarySearch(m.above, floor+1)
-	m.above = slices.Delete(m.above, 0, i)
+	for _, d := range deps {
+		en.mark(d, pos.Log).raise(pos.Seq)
+	}
 }
 
 // mark returns the mark of a dependency in a log, made if need be.
@@ -90,7 +119,9 @@ func (en *entry) mark(dep, log string) *mark {
 
 // taken reports whether pos has been taken for the dependency.
 func (en *entry) taken(dep string, pos bus.Pos) bool {
-	return slices.ContainsFunc(en.marks, func(m mark) bool { return m.log == pos.Log && m.dep == dep && m.has(pos.Seq) })
+	return slices.ContainsFunc(en.marks, func(m mark) bool {
+		return m.log == pos.Log && (m.dep == dep || m.dep == "") && m.has(pos.Seq)
+	})
 }
 
 // refers reports whether the entry refers to pos.
@@ -129,9 +160,7 @@ func (en *entry) take(o *op, now time.Time) bool {
 		o.needsPart = true
 		return false
 	}
-	for _, d := range fresh {
-		en.mark(d, pos.Log).take(pos.Seq, o.action.Queue)
-	}
+	en.note(pos, fresh, o.action.Queue)
 	en.parts, en.last, o.superseded = parts, now, superseded
 	o.referenced = complete != nil || len(o.ref.deps) > 0
 	switch {

@@ -81,8 +81,8 @@ func (e *Engine) forget(en *entry) {
 	e.mu.Unlock()
 	for i := range en.marks {
 		m := &en.marks[i]
-		if floor, ok := logs[m.log]; ok && len(m.above) > 0 {
-			m.raise(min(floor, m.above[len(m.above)-1]))
+		if n := len(m.above); n > 0 {
+			m.raise(min(logs[m.log], m.above[n-1].to))
 		}
 	}
 }
