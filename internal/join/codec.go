@@ -202,7 +202,7 @@ func (en *entry) encode() []byte {
 
 // decodeEntry reads an entry; none is an empty one.
 func decodeEntry(b []byte) (*entry, error) {
-	en := new(entry)
+	en := &entry{size: len(b)}
 	if b == nil {
 		return en, nil
 	}

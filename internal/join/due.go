@@ -22,10 +22,21 @@ func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
 // remind has an entry looked at when it may be forgotten.
 func (e *Engine) remind(ctx context.Context, key string, at time.Time) error {
 	b := bucket(at, time.Now())
-	if err := e.enlist(ctx, b); err != nil {
+	return e.put(ctx, b, e.forgetting(b, key), []byte{})
+}
+
+// put stores something in a bucket whose hour is in the register. Who was kept from
+// it until the hour was over says again that something is there: the hour may have
+// been taken out meanwhile.
+func (e *Engine) put(ctx context.Context, bucket int64, key string, value []byte) error {
+	if err := e.enlist(ctx, bucket); err != nil {
 		return err
 	}
-	return e.store.Update(ctx, e.forgetting(b, key), func([]byte) ([]byte, error) { return []byte{}, nil })
+	err := e.store.Update(ctx, key, func([]byte) ([]byte, error) { return slices.Clone(value), nil })
+	if err != nil || bucket == 0 || minuteOf(time.Now())/60 <= bucket/60 {
+		return err
+	}
+	return e.register(ctx, bucket/60, true)
 }
 
 // enlist makes sure that the hour of a bucket is in the register of hours, before

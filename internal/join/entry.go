@@ -2,6 +2,7 @@ package join
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,13 +13,14 @@ import (
 type entry struct {
 	action string
 	keyed  bool
-	key    string
+	key    string    // the beginning of it, for people
 	last   time.Time // when something was last taken
 	marks  []mark
 	parts  []ref // that wait, by when they were stored
 	firing []pending
 
 	forgotten bool // to be deleted
+	size      int  // bytes it took when it was read
 }
 
 // ref refers to an event.
@@ -153,7 +155,7 @@ func (en *entry) take(o *op, now time.Time) bool {
 	complete := completed(o.action, parts, &o.ref)
 	switch {
 	case complete != nil || len(o.ref.deps) == 0:
-	case len(parts) > MaxWaiting:
+	case len(parts) > MaxWaiting, en.size > maxSize:
 		o.err = ErrFull
 		return false
 	case !o.stored:
@@ -229,10 +231,16 @@ func (r *ref) together(other *ref) bool {
 	return r.deadline.after(other.stored) && other.deadline.after(r.stored)
 }
 
+// shown returns as much of a key as is worth showing.
+func shown(key string) string { return fmt.Sprintf("%.100s", key) }
+
 // completed returns the parts with which the condition holds now that r is among
 // them, in the order of the action's dependencies, or nil. It looks for the
 // widest window first: an action fires with all that it has.
 func completed(a *Action, parts []ref, r *ref) []ref {
+	if !a.Holds(among(a, parts, r)) {
+		return nil
+	}
 	for i := range parts {
 		first := &parts[i]
 		if r.stored.Before(first.stored) {
@@ -249,6 +257,18 @@ func completed(a *Action, parts []ref, r *ref) []ref {
 		}
 	}
 	return nil
+}
+
+// among reports which dependencies have a part that may be of one firing with r,
+// of which no window has more.
+func among(a *Action, parts []ref, r *ref) func(dep string) bool {
+	var deps []string
+	for i := range parts {
+		if p := &parts[i]; p.version == a.Version && p.together(r) && len(deps) < len(a.Dependencies) {
+			deps = append(deps, without(p.deps, deps)...)
+		}
+	}
+	return func(dep string) bool { return slices.Contains(deps, dep) }
 }
 
 // choose returns for each dependency the part that counts, of those stored before

@@ -41,6 +41,9 @@ const (
 	MarkAge = 7 * 24 * time.Hour
 	// MaxWaiting is how many events wait in one entry at most.
 	MaxWaiting = 10_000
+	// maxSize is at how many bytes an entry takes in nothing more that waits, so
+	// that what completes it still has room in a store whose values have 1 MiB.
+	maxSize = 768 << 10
 	// reviewAge is how often what waits without a deadline is looked at.
 	reviewAge = 24 * time.Hour
 	// floorMargin is how old a floor of the bus must be before positions below
@@ -48,8 +51,9 @@ const (
 	floorMargin = time.Minute
 )
 
-// ErrFull says that MaxWaiting events wait already.
-var ErrFull = fmt.Errorf("join: %d events wait in it already; a Key or a shorter Within parts them", MaxWaiting)
+// ErrFull says that MaxWaiting events wait already, or fewer that take as much room
+// as an entry has.
+var ErrFull = fmt.Errorf("join: %d events wait in it already, or as many as there is room for; a Key or a shorter Within parts them", MaxWaiting)
 
 // Action is what the engine needs of an action.
 type Action struct {
@@ -57,7 +61,7 @@ type Action struct {
 	// Dependencies are the names of the dependencies, each once.
 	Dependencies []string
 	// Holds reports whether the condition holds with the dependencies that has
-	// names.
+	// names. With more of them it holds no less.
 	Holds func(has func(dependency string) bool) bool
 	// Within bounds how far apart the events of a firing were stored. Zero: no
 	// bound.
@@ -180,6 +184,9 @@ func (e *Engine) Take(ctx context.Context, a *Action, arrival *Arrival) (Outcome
 	key := entryKey(a.Name, arrival.Keyed, arrival.Key)
 	for o.needsPart = true; o.needsPart; {
 		if err := e.enter(ctx, key, o); err != nil {
+			if o.stored && errors.Is(err, bus.ErrRejected) {
+				e.drop(ctx, e.part(key, &o.ref))
+			}
 			return Outcome{}, err
 		}
 		if !o.needsPart {
@@ -256,6 +263,9 @@ func (e *Engine) Clear(ctx context.Context, f *Firing) error {
 	return nil
 }
 
+// never is the year from which on a deadline is none: the format ends in 2262.
+const never = 2200
+
 // deadline returns when an event of the action that was stored at the given time
 // waits no longer, and whether a reset ends it.
 func (a *Action) deadline(stored time.Time) deadline {
@@ -267,6 +277,9 @@ func (a *Action) deadline(stored time.Time) deadline {
 		if next := a.Reset.Next(stored); !next.IsZero() && (d.at.IsZero() || next.Before(d.at)) {
 			d = deadline{at: next, reset: true}
 		}
+	}
+	if d.at.Year() >= never {
+		return deadline{}
 	}
 	return d
 }

@@ -3,6 +3,7 @@ package join
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"slices"
 	"time"
 
@@ -36,7 +37,7 @@ func newOp(a *Action, arrival *Arrival) *op {
 	return &op{
 		arrival: arrival, action: a,
 		ref: ref{
-			pos: arrival.Pos, stored: arrival.Stored, deadline: a.deadline(arrival.Stored),
+			pos: arrival.Pos, stored: arrival.Stored.Round(0), deadline: a.deadline(arrival.Stored.Round(0)),
 			version: a.Version, identity: [16]byte(sum[:16]),
 		},
 	}
@@ -67,8 +68,26 @@ type lane struct {
 	waiting []*op
 }
 
+// errLeader fails those whom the leader took along when its own context ended, or
+// when it panicked: each goes again by itself.
+var errLeader = errors.New("join: who led the update did not finish it")
+
 // enter takes an op into the entry of that key.
 func (e *Engine) enter(ctx context.Context, key string, o *op) error {
+	for {
+		e.await(ctx, key, o)
+		switch f := o.outcome.Firing; {
+		case errors.Is(o.fail, errLeader):
+			continue
+		case f != nil:
+			f.entry = key
+		}
+		return o.fail
+	}
+}
+
+// await takes an op into the entry of that key, as one of a batch.
+func (e *Engine) await(ctx context.Context, key string, o *op) {
 	o.turn, o.fail = make(chan bool, 1), nil
 	e.mu.Lock()
 	l := e.lanes[key]
@@ -80,15 +99,46 @@ func (e *Engine) enter(ctx context.Context, key string, o *op) error {
 	l.waiting = append(l.waiting, o)
 	e.mu.Unlock()
 	if !lead {
-		if lead = <-o.turn; !lead {
-			return o.fail
+		select {
+		case lead = <-o.turn:
+		case <-ctx.Done():
+			if e.leave(key, l, o) {
+				o.fail = ctx.Err()
+				return
+			}
+			lead = <-o.turn // it is being taken
 		}
 	}
-	e.lead(ctx, key, l)
-	if f := o.outcome.Firing; f != nil {
-		f.entry = key
+	if lead {
+		e.lead(ctx, key, l)
 	}
-	return o.fail
+}
+
+// leave takes an op out of those who wait, if it still does, and gives the lead to
+// the next if it had it.
+func (e *Engine) leave(key string, l *lane, o *op) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := slices.Index(l.waiting, o)
+	if i < 0 {
+		return false
+	}
+	l.waiting = slices.Delete(l.waiting, i, i+1)
+	select {
+	case <-o.turn:
+		e.handOver(key, l)
+	default:
+	}
+	return true
+}
+
+// handOver gives the lead to the next. The caller holds the lock.
+func (e *Engine) handOver(key string, l *lane) {
+	if len(l.waiting) == 0 {
+		delete(e.lanes, key)
+		return
+	}
+	l.waiting[0].turn <- true
 }
 
 // lead makes one update for those who wait, of which the first is the caller's,
@@ -99,31 +149,38 @@ func (e *Engine) lead(ctx context.Context, key string, l *lane) {
 	batch := slices.Clone(l.waiting[:n])
 	l.waiting = slices.Delete(l.waiting, 0, n)
 	e.mu.Unlock()
+	for _, o := range batch[1:] {
+		o.fail = errLeader
+	}
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		for _, o := range batch[1:] {
+			close(o.turn)
+		}
+		e.handOver(key, l)
+	}()
 
 	err := e.takeAll(ctx, key, batch)
-
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, o := range batch {
-		if o.fail = err; err == nil && o.outcome.Firing != nil {
-			o.outcome.Firing.entry = key
+	if errors.Is(err, bus.ErrRejected) && n > 1 { // some of them may have room
+		for _, o := range batch {
+			o.fail = e.takeAll(ctx, key, []*op{o})
 		}
-	}
-	for _, o := range batch[1:] {
-		close(o.turn)
-	}
-	if len(l.waiting) == 0 {
-		delete(e.lanes, key)
 		return
 	}
-	l.waiting[0].turn <- true
+	batch[0].fail = err
+	for _, o := range batch[1:] {
+		if o.fail = err; err != nil && ctx.Err() != nil {
+			o.fail = errLeader
+		}
+	}
 }
 
 // takeAll takes a batch into an entry by one compare and swap.
 func (e *Engine) takeAll(ctx context.Context, key string, batch []*op) error {
 	return e.change(ctx, key, func(en *entry) bool {
 		first := batch[0]
-		en.action, en.keyed, en.key = first.action.Name, first.arrival.Keyed, first.arrival.Key
+		en.action, en.keyed, en.key = first.action.Name, first.arrival.Keyed, shown(first.arrival.Key)
 		e.forget(en)
 		now, changed := time.Now(), false
 		for _, o := range batch {

@@ -21,20 +21,23 @@ type ledger struct {
 	buried     map[bus.Pos]bool           // given up for good
 	ids        map[string]map[string]bool // of firings, by their events' positions
 	identities map[string]map[string]bool // of firings, their events' identities by ID
+	byIdentity map[string]map[string]bool // the other way round
 	taken      map[bus.Pos]bool
 }
 
 func newLedger(w *world) *ledger {
 	return &ledger{
 		world: w, refs: map[string]*reference{}, removed: map[bus.Pos]bool{}, buried: map[bus.Pos]bool{},
-		ids: map[string]map[string]bool{}, identities: map[string]map[string]bool{}, taken: map[bus.Pos]bool{},
+		ids: map[string]map[string]bool{}, identities: map[string]map[string]bool{}, byIdentity: map[string]map[string]bool{}, taken: map[bus.Pos]bool{},
 	}
 }
 
 func (l *ledger) fail(format string, args ...any) {
 	l.failing.Lock()
 	defer l.failing.Unlock()
-	l.problems = append(l.problems, fmt.Sprintf(format, args...))
+	if p := fmt.Sprintf(format, args...); !slices.Contains(l.problems, p) {
+		l.problems = append(l.problems, p)
+	}
 }
 
 func (w *world) happening(pos bus.Pos) *happening {
@@ -118,6 +121,7 @@ func (l *ledger) fired(f *Firing) {
 	}
 	add(l.ids, sorted(positions), f.ID)
 	add(l.identities, f.ID, sorted(identities))
+	add(l.byIdentity, sorted(identities), f.ID)
 	if f.Obsolete || l.world.failures && f.ID[0] < '4' {
 		for i := range f.refs {
 			l.buried[f.refs[i].pos] = true
@@ -172,6 +176,11 @@ func (l *ledger) check() {
 	for id, events := range l.identities {
 		if len(events) != 1 {
 			l.fail("one ID, several firings: %s: %v", id, events)
+		}
+	}
+	for events, ids := range l.byIdentity {
+		if len(ids) != 1 {
+			l.fail("the same events, published again, fired under several IDs: %s: %v", events, ids)
 		}
 	}
 	l.checkEvents(fired, superseded, waiting)

@@ -82,7 +82,7 @@ func (e *Engine) load(ctx context.Context, key string) (*entry, error) {
 // can be looked at, and reports it.
 func (e *Engine) setAside(ctx context.Context, key string, raw []byte, why error) error {
 	aside := e.prefix + "x/" + hashed(key+string(raw), keyLen)
-	if err := e.store.Update(ctx, aside, func([]byte) ([]byte, error) { return raw, nil }); err != nil {
+	if err := e.store.Update(ctx, aside, func([]byte) ([]byte, error) { return slices.Clone(raw), nil }); err != nil {
 		return err
 	}
 	err := e.store.Update(ctx, key, func(old []byte) ([]byte, error) {
@@ -107,10 +107,7 @@ func (e *Engine) storePart(ctx context.Context, key string, o *op) error {
 	if err != nil {
 		return err
 	}
-	if err := e.enlist(ctx, o.ref.bucket); err != nil {
-		return err
-	}
-	if err := e.store.Update(ctx, e.part(key, &o.ref), func([]byte) ([]byte, error) { return value, nil }); err != nil {
+	if err := e.put(ctx, o.ref.bucket, e.part(key, &o.ref), value); err != nil {
 		return fmt.Errorf("store an event that waits: %w", err)
 	}
 	o.stored = true

@@ -106,6 +106,9 @@ func (s *sweep) due(ctx context.Context) error {
 		s.swept.next = now
 	}
 	from := s.swept.next
+	s.mu.Lock()
+	maps.DeleteFunc(s.hours, func(hour int64, _ bool) bool { return hour < now/60 }) // another may take it out
+	s.mu.Unlock()
 	for _, hour := range decodeHours(raw) {
 		switch {
 		case hour > now/60:
@@ -133,9 +136,6 @@ func (s *sweep) pastHour(ctx context.Context, hour int64) error {
 	if err != nil || left || s.now.Before(time.Unix((hour+1)*3600, 0).Add(hourKept)) {
 		return err
 	}
-	s.mu.Lock()
-	delete(s.hours, hour)
-	s.mu.Unlock()
 	return s.register(ctx, hour, false)
 }
 
@@ -299,7 +299,7 @@ func (s *sweep) whyExpired(en *entry, r *ref) error {
 		text += "; it had no " + quoted(without(a.Dependencies, had))
 	}
 	if en.keyed {
-		text += fmt.Sprintf("; key %.100q", en.key)
+		text += fmt.Sprintf("; key %q", en.key)
 	}
 	return errors.New(text)
 }
