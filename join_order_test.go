@@ -200,7 +200,7 @@ func TestJoinOverAStoreInTrouble(t *testing.T) {
 		heal    func(*joinStore)
 	}{
 		{"errors", func(s *joinStore) { s.err = errBroken }, func(s *joinStore) { s.err = nil }},
-		{"slow", func(s *joinStore) { s.slow = 2 * time.Second }, func(*joinStore) {}},
+		{"slow", func(s *joinStore) { s.slow = 5 * time.Second }, func(*joinStore) {}},
 		{"too slow", func(s *joinStore) { s.slow = time.Minute }, func(s *joinStore) { s.slow = 0 }},
 		{"answers are lost", func(s *joinStore) { s.lost = errBroken }, func(s *joinStore) { s.lost = nil }},
 	}
