@@ -77,6 +77,7 @@ func (s *sensorRun) publishLetter(t *task) {
 	if err == nil {
 		if l.tries > 0 {
 			s.stats.unburied.Add(-1)
+			l.tries = 0
 		}
 		s.finish(t)
 		return

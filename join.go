@@ -14,11 +14,13 @@ import (
 	"github.com/hearken-go/hearken/internal/join"
 )
 
-// What waits is looked at every sweepEvery. One call of the store or the bus takes
-// at most storeTimeout, and one that fails is repeated after a while.
+// What waits is looked at every sweepEvery. Asking the store or the bus takes at
+// most storeTimeout, and what fails is repeated after a while. To take an event is
+// to ask several times, and begins anew when it was cut off.
 const (
 	sweepEvery    = time.Minute
 	storeTimeout  = 10 * time.Second
+	takeTimeout   = time.Minute
 	storeRetryMin = 250 * time.Millisecond
 	storeRetryMax = 15 * time.Second
 )
@@ -111,7 +113,7 @@ func (j *joining) add(d *dependencyPlan, view Event) {
 
 // take has an arrival wait, or fires what it completes.
 func (w *worker) take(t *task, now time.Time) {
-	ctx, cancel := context.WithTimeout(w.run.work, storeTimeout)
+	ctx, cancel := context.WithTimeout(w.run.work, takeTimeout)
 	defer cancel()
 	out, err := w.joins.Take(ctx, t.action.join, &t.join.arrival)
 	if err == nil && out.State == join.Fires {

@@ -182,10 +182,10 @@ func (w *worker) begin(t *task, r *route, now time.Time) {
 // proceed does what prepare has found.
 func (w *worker) proceed(t *task, now time.Time) {
 	switch {
-	case t.letter != nil:
-		w.publishLetter(t)
 	case t.join != nil && t.join.done:
 		w.clear(t)
+	case t.letter != nil:
+		w.publishLetter(t)
 	case t.join != nil && t.join.firing == nil:
 		w.take(t, now)
 	default:

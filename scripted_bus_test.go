@@ -2,6 +2,7 @@ package hearken_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type scriptedBus struct {
 	settleErr  error
 	groups     []bus.Group
 	closed     int
+	floor      bus.Floor    // zero: of a group that has settled nothing
+	journal    func(string) // not nil: is told of settlements too
 }
 
 type publication struct {
@@ -103,9 +106,16 @@ func (s scriptedSubscription) Receive(ctx context.Context) (bus.Delivery, error)
 	}
 }
 
-// Floor is of a group that has settled nothing.
 func (s scriptedSubscription) Floor(ctx context.Context) (bus.Floor, error) {
-	return bus.Floor{}, ctx.Err()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.floor, ctx.Err()
+}
+
+func (b *scriptedBus) setFloor(f bus.Floor) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.floor = f
 }
 
 func (s scriptedSubscription) Close(context.Context) error {
@@ -124,6 +134,9 @@ func (s scriptedSettler) Ack(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settled = append(s.settled, settlement{Pos: s.pos, Ack: true})
+	if s.journal != nil {
+		s.journal(fmt.Sprintf("ack %d", s.pos.Seq))
+	}
 	return s.settleErr
 }
 

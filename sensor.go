@@ -197,12 +197,10 @@ type Action struct {
 	// Queue keeps every event of a dependency that waits, and joins them in the
 	// order of their positions on the bus. False: the latest by position counts;
 	// it takes the place of one that waits, and one that comes later than its
-	// successor is dropped. Both are counted. Workers take events at the same
+	// successor is dropped; both are counted. Workers take events at the same
 	// time, so of events that are stored within moments a later one may have been
 	// fired with before an earlier one waits. At most 10,000 events wait in one
-	// join; more are dead-lettered. With Queue a join also remembers each position
-	// of the last minutes, so that thousands of events a second in one without a
-	// Key slow it down.
+	// join; more are dead-lettered.
 	Queue bool
 
 	// Version parts what waits for one version of an action from another's:
