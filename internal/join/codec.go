@@ -160,10 +160,17 @@ func (r *reader) name() string {
 	return r.names[i]
 }
 
-// count reads how many of something follow, each of at least one byte.
-func (r *reader) count() int {
+// The least that a mark, a reference and a firing take.
+const (
+	leastMark    = 4
+	leastRef     = 24
+	leastPending = 19
+)
+
+// count reads how many of something follow, each of at least so many bytes.
+func (r *reader) count(least int) int {
 	n := r.uint()
-	if n > uint64(len(r.b)) {
+	if n > uint64(len(r.b)/least) {
 		r.fail()
 		return 0
 	}
@@ -171,7 +178,7 @@ func (r *reader) count() int {
 }
 
 func (r *reader) list() []string {
-	names := make([]string, 0, r.count())
+	names := make([]string, 0, r.count(1))
 	for range cap(names) {
 		names = append(names, r.name())
 	}
@@ -211,12 +218,12 @@ func decodeEntry(b []byte) (*entry, error) {
 	r.bools(&en.keyed)
 	en.key = string(r.bytes())
 	en.last = r.time()
-	en.marks = make([]mark, r.count())
+	en.marks = make([]mark, r.count(leastMark))
 	for i := range en.marks {
 		r.mark(&en.marks[i])
 	}
 	en.parts = r.refs()
-	en.firing = make([]pending, r.count())
+	en.firing = make([]pending, r.count(leastPending))
 	for i := range en.firing {
 		p := &en.firing[i]
 		p.id = r.hash()
@@ -244,7 +251,7 @@ func (r *reader) mark(m *mark) {
 	m.dep = r.name()
 	m.log = r.name()
 	m.floor = r.uint()
-	m.above = make([]span, r.count())
+	m.above = make([]span, r.count(2))
 	last := m.floor
 	for i := range m.above {
 		s := &m.above[i]
@@ -271,7 +278,7 @@ func (w *writer) refs(refs []ref) {
 }
 
 func (r *reader) refs() []ref {
-	refs := make([]ref, r.count())
+	refs := make([]ref, r.count(leastRef))
 	for i := range refs {
 		p := &refs[i]
 		p.pos.Log = r.name()
@@ -327,7 +334,7 @@ func decodePart(b []byte) (*part, error) {
 	p.Topic.Event = r.name()
 	p.Dependencies = r.list()
 	p.Original = r.event()
-	for range r.count() {
+	for range r.count(1) {
 		if p.Views == nil {
 			p.Views = make(map[string]event.Event)
 		}
@@ -352,7 +359,7 @@ func (v *running) encode() []byte {
 func decodeRunning(b []byte) (running, error) {
 	r, v := read(b), running{versions: make(map[string]time.Time)}
 	v.action = r.name()
-	for range r.count() {
+	for range r.count(1) {
 		version := r.name()
 		v.versions[version] = r.time()
 	}

@@ -264,8 +264,14 @@ func completed(a *Action, parts []ref, r *ref) []ref {
 func among(a *Action, parts []ref, r *ref) func(dep string) bool {
 	var deps []string
 	for i := range parts {
-		if p := &parts[i]; p.version == a.Version && p.together(r) && len(deps) < len(a.Dependencies) {
-			deps = append(deps, without(p.deps, deps)...)
+		p := &parts[i]
+		if p.version != a.Version || !p.together(r) {
+			continue
+		}
+		for _, d := range p.deps {
+			if !slices.Contains(deps, d) {
+				deps = append(deps, d)
+			}
 		}
 	}
 	return func(dep string) bool { return slices.Contains(deps, dep) }

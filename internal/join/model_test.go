@@ -226,7 +226,7 @@ func (w *world) turn() {
 	case n < 38 && w.sweeps:
 		w.sweep(w.procs[w.rng.IntN(len(w.procs))])
 	case n < 40:
-		w.pass(time.Duration(w.rng.IntN(240)) * time.Second)
+		w.pass(time.Duration(w.rng.IntN(9)) * 30 * time.Second)
 	case n < 41 && w.newLog && w.seq > 2:
 		w.anew()
 	case len(w.parked) > 0:
