@@ -191,3 +191,27 @@ func TestJoinWithoutKeysTakesEventsAsTheyCome(t *testing.T) {
 		assert.NoError(t, d.end())
 	})
 }
+
+func TestJoinIsNamedByAllItsEventsInWhateverOrderTheyCome(t *testing.T) {
+	fire := func(ids ...string) (id string) {
+		synctest.Test(t, func(t *testing.T) {
+			trigger := new(script)
+			d := newDeploy(nil, trigger)
+			d.start(t)
+			for _, id := range ids {
+				s := d.image
+				if id[0] == 't' {
+					s = d.tests
+				}
+				d.tell(t, s, id, "abc")
+			}
+			require.Len(t, trigger.fired(), 1)
+			id = trigger.fired()[0].ID
+			assert.NoError(t, d.end())
+		})
+		return id
+	}
+	assert.Equal(t, fire("i1", "t1"), fire("t1", "i1"))
+	assert.NotEqual(t, fire("i1", "t1"), fire("i2", "t1"))
+	assert.NotEqual(t, fire("i1", "t1"), fire("i1", "t2"))
+}
