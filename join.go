@@ -89,7 +89,7 @@ func (w *worker) arrive(ts *tasks, a *actionPlan) {
 			t := ts.next()
 			t.prepare(w.sensorPlan, a, nil, nil)
 			t.join = &joining{arrival: join.Arrival{
-				Keyed: d.Key != nil, Key: v.key, Pos: t.Pos, Stored: t.Stored,
+				Keyed: d.Key != nil, Key: v.key, Pos: t.Pos, Stored: t.stored(),
 				Event: join.Event{Topic: t.Topic, Original: t.Event},
 			}}
 			i = len(made)
@@ -97,6 +97,15 @@ func (w *worker) arrive(ts *tasks, a *actionPlan) {
 		}
 		made[i].join.add(d, v.event)
 	}
+}
+
+// stored returns when the delivery was stored: now, if the bus does not say, or
+// what waits would be over before it begins.
+func (t *task) stored() time.Time {
+	if t.Stored.IsZero() {
+		return time.Now()
+	}
+	return t.Stored
 }
 
 // add notes a dependency that the arrival serves, and what it sees.
@@ -237,13 +246,18 @@ func (s *sensorRun) sweepJoins() {
 	for sleep(s.run.intake, pause) {
 		if err := s.sweepOnce(); err != nil && s.run.intake.Err() == nil {
 			s.stats.failed(fmt.Errorf("sweep the joins: %w", err))
-			s.log.Warn("what waits for a join was not looked at in full", "error", err)
+			s.log.Warn("what waits for a join was not looked at in full", append(stackOf(err), "error", err)...)
 		}
 		pause = time.Until(time.Now().Truncate(sweepEvery).Add(sweepEvery)) + rand.N(sweepEvery/10)
 	}
 }
 
-func (s *sensorRun) sweepOnce() error {
+func (s *sensorRun) sweepOnce() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError("the store", v)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)
 	defer cancel()
 	floor, err := s.subscription().Floor(ctx)

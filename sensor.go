@@ -206,8 +206,8 @@ type Action struct {
 	// Version parts what waits for one version of an action from another's:
 	// change it when a Filter, Transform or Key changes its meaning. The
 	// condition, the names of its dependencies and their topics do so by
-	// themselves. What waits for a version that no process has run for a quarter
-	// of an hour is dead-lettered.
+	// themselves. What waits for a version that no process has run for about
+	// a quarter of an hour is dead-lettered.
 	Version string
 
 	// Trigger acts.
