@@ -10,13 +10,19 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
+	"github.com/hearken-go/hearken/bus"
 )
 
 // What is stored is binary: a format number, varints and strings with their
 // length, and a checksum.
 const format = 1
 
-var errCorrupt = errors.New("join: it is damaged, or written by a later version")
+var (
+	errCorrupt = errors.New("join: it is damaged")
+	// errLater is of a value that is whole: it is left where it is.
+	errLater = errors.New("join: it was written by a later version of Hearken")
+)
 
 // writer appends values. Strings that come again are referred to by number.
 type writer struct {
@@ -85,13 +91,21 @@ type reader struct {
 // read checks the frame of b and returns a reader of what is in it.
 func read(b []byte) *reader {
 	n := len(b) - crc32.Size
-	if n < 1 || b[0] != format || crc32.ChecksumIEEE(b[:n]) != binary.LittleEndian.Uint32(b[n:]) {
+	switch {
+	case n < 1 || crc32.ChecksumIEEE(b[:n]) != binary.LittleEndian.Uint32(b[n:]):
 		return &reader{err: errCorrupt}
+	case b[0] != format:
+		return &reader{err: errLater}
 	}
 	return &reader{b: b[1:n]}
 }
 
-func (r *reader) fail() { r.b, r.err = nil, errCorrupt }
+// fail ends the reading. What was wrong first counts.
+func (r *reader) fail() {
+	if r.b = nil; r.err == nil {
+		r.err = errCorrupt
+	}
+}
 
 func (r *reader) uint() uint64 {
 	v, n := binary.Uvarint(r.b)
@@ -314,7 +328,13 @@ func encodePart(action string, a *Arrival) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return w.done(), nil
+	value := w.done()
+	if len(a.Event.Views) > 0 { // a Transform may have made anything
+		if _, err := decodePart(value); err != nil {
+			return nil, fmt.Errorf("join: %w: event %q cannot be stored as it was transformed: %w", bus.ErrRejected, a.Event.Original.ID(), err)
+		}
+	}
+	return value, nil
 }
 
 // part is an event that waits, as it is stored.
@@ -370,24 +390,29 @@ func decodeRunning(b []byte) (running, error) {
 }
 
 // event writes the attributes in the JSON format of CloudEvents and the data as
-// it is: that format would make text of bytes.
+// it is: that format would make text of bytes. An event without a source, such as
+// a Transform may make, gets one for that, or the SDK would not read it.
 func (w *writer) event(e event.Event) error {
-	data := e.DataEncoded
+	data, base64, noSource := e.DataEncoded, e.DataBase64, e.Source() == ""
 	e.DataEncoded = nil
+	if noSource {
+		e = e.Clone()
+		e.SetSource("none")
+	}
 	attributes, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("join: event %q cannot be stored: %w", e.ID(), err)
+		return fmt.Errorf("join: %w: event %q cannot be stored: %w", bus.ErrRejected, e.ID(), err)
 	}
 	w.bytes(attributes)
-	w.bools(data != nil)
+	w.bools(data != nil, base64, noSource)
 	w.bytes(data)
 	return nil
 }
 
 func (r *reader) event() (e event.Event) {
 	attributes := r.bytes()
-	var hasData bool
-	r.bools(&hasData)
+	var hasData, base64, noSource bool
+	r.bools(&hasData, &base64, &noSource)
 	data := r.bytes()
 	if r.err != nil {
 		return e
@@ -396,10 +421,23 @@ func (r *reader) event() (e event.Event) {
 		r.b, r.err = nil, fmt.Errorf("%w: %w", errCorrupt, err)
 		return e
 	}
-	if e.DataEncoded = nil; hasData {
+	if noSource {
+		withoutSource(e.Context)
+	}
+	if e.DataEncoded, e.DataBase64 = nil, base64; hasData {
 		e.DataEncoded = slices.Clone(data)
 	}
 	return e
+}
+
+// withoutSource takes the source from the context of an event that was just read.
+func withoutSource(c event.EventContext) {
+	switch c := c.(type) {
+	case *event.EventContextV1:
+		c.Source = types.URIRef{}
+	case *event.EventContextV03:
+		c.Source = types.URIRef{}
+	}
 }
 
 // unmarshal makes an error of a panic, which the SDK's decoder has for some input.

@@ -76,7 +76,7 @@ func TestLaneBatches(t *testing.T) {
 		all.Wait()
 		assert.EqualValues(t, 500, waits.Load())
 		assert.Empty(t, e.lanes)
-		assert.Less(t, entryUpdates(r), 1000, "they are taken in batches, and cleared one by one")
+		assert.Less(t, entryUpdates(r), 1600, "one by one they would be at least 2,000: twice for what waits, once for the others, and once to clear")
 		assert.LessOrEqual(t, most(), int32(501), "only clearing is beside a lane")
 		en, err := e.load(t.Context(), entryKey("action", true, "key"))
 		require.NoError(t, err)

@@ -79,8 +79,12 @@ func (e *Engine) load(ctx context.Context, key string) (*entry, error) {
 }
 
 // setAside moves a value that does not decode to where it is out of the way and
-// can be looked at, and reports it.
+// can be looked at, and reports it. One of a later version stays: who runs that
+// one can read it.
 func (e *Engine) setAside(ctx context.Context, key string, raw []byte, why error) error {
+	if errors.Is(why, errLater) {
+		return fmt.Errorf("%q: %w", key, why)
+	}
 	aside := e.prefix + "x/" + hashed(key+string(raw), keyLen)
 	if err := e.store.Update(ctx, aside, func([]byte) ([]byte, error) { return slices.Clone(raw), nil }); err != nil {
 		return err
@@ -124,10 +128,13 @@ func (e *Engine) fetch(ctx context.Context, key string) (*part, error) {
 		return nil, fmt.Errorf("%w: there is no %q", ErrPart, key)
 	}
 	p, err := decodePart(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPart, errors.Join(err, e.setAside(ctx, key, raw, err)))
+	if err == nil {
+		return p, nil
 	}
-	return p, nil
+	if aside := e.setAside(ctx, key, raw, err); aside != nil {
+		return nil, aside
+	}
+	return nil, fmt.Errorf("%w: %w", ErrPart, err)
 }
 
 // drop deletes a key and returns the part that it was, if it was one. What is left

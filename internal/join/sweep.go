@@ -203,6 +203,9 @@ func (s *sweep) visit(ctx context.Context, item bus.Entry) (done bool, err error
 // to any more.
 func (s *sweep) visitPart(ctx context.Context, key string, item bus.Entry) (done bool, err error) {
 	p, err := decodePart(item.Value)
+	if errors.Is(err, errLater) {
+		return false, err
+	}
 	if err != nil {
 		_, uerr := s.unrefer(ctx, key, item.Key)
 		return true, errors.Join(uerr, s.setAside(ctx, item.Key, item.Value, err))
