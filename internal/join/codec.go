@@ -79,6 +79,7 @@ func (w *writer) list(names []string) {
 type reader struct {
 	b     []byte
 	names []string
+	lists [2][]string // the last one, and room for another
 	err   error
 }
 
@@ -177,12 +178,17 @@ func (r *reader) count(least int) int {
 	return int(n) //nolint:gosec // bounded by what there is
 }
 
+// list reads a list. One that is as the last one was is the same: thousands may be,
+// and nobody changes one in its place.
 func (r *reader) list() []string {
-	names := make([]string, 0, r.count(1))
-	for range cap(names) {
+	names := r.lists[1][:0]
+	for range r.count(1) {
 		names = append(names, r.name())
 	}
-	return names
+	if r.lists[1] = names; r.lists[0] == nil || !slices.Equal(names, r.lists[0]) {
+		r.lists[0] = slices.Clip(append([]string{}, names...))
+	}
+	return r.lists[0]
 }
 
 func (en *entry) encode() []byte {
