@@ -24,7 +24,10 @@ type writer struct {
 	names []string
 }
 
-func newWriter() *writer { return &writer{b: []byte{format}} }
+// newWriter returns a writer of about so many bytes.
+func newWriter(size int) *writer {
+	return &writer{b: append(make([]byte, 0, size+256), format)}
+}
 
 func (w *writer) done() []byte {
 	return binary.LittleEndian.AppendUint32(w.b, crc32.ChecksumIEEE(w.b))
@@ -192,7 +195,7 @@ func (r *reader) list() []string {
 }
 
 func (en *entry) encode() []byte {
-	w := newWriter()
+	w := newWriter(en.size)
 	w.name(en.action)
 	w.bools(en.keyed)
 	w.bytes([]byte(en.key))
@@ -299,7 +302,7 @@ func (r *reader) refs() []ref {
 
 // encodePart writes an event that waits.
 func encodePart(action string, a *Arrival) ([]byte, error) {
-	w := newWriter()
+	w := newWriter(len(a.Event.Original.DataEncoded))
 	w.name(action)
 	w.name(a.Pos.Log)
 	w.uint(a.Pos.Seq)
@@ -348,7 +351,7 @@ func decodePart(b []byte) (*part, error) {
 }
 
 func (v *running) encode() []byte {
-	w := newWriter()
+	w := newWriter(0)
 	w.name(v.action)
 	w.uint(uint64(len(v.versions)))
 	for version, heard := range v.versions {
