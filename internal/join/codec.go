@@ -30,7 +30,10 @@ type writer struct {
 	names []string
 }
 
-func newWriter() *writer { return &writer{b: []byte{format}} }
+// newWriter returns a writer of about so many bytes.
+func newWriter(size int) *writer {
+	return &writer{b: append(make([]byte, 0, size+256), format)}
+}
 
 func (w *writer) done() []byte {
 	return binary.LittleEndian.AppendUint32(w.b, crc32.ChecksumIEEE(w.b))
@@ -85,6 +88,7 @@ func (w *writer) list(names []string) {
 type reader struct {
 	b     []byte
 	names []string
+	lists [2][]string // the last one, and room for another
 	err   error
 }
 
@@ -191,16 +195,21 @@ func (r *reader) count(least int) int {
 	return int(n) //nolint:gosec // bounded by what there is
 }
 
+// list reads a list. One that is as the last one was is the same: thousands may be,
+// and nobody changes one in its place.
 func (r *reader) list() []string {
-	names := make([]string, 0, r.count(1))
-	for range cap(names) {
+	names := r.lists[1][:0]
+	for range r.count(1) {
 		names = append(names, r.name())
 	}
-	return names
+	if r.lists[1] = names; r.lists[0] == nil || !slices.Equal(names, r.lists[0]) {
+		r.lists[0] = slices.Clip(append([]string{}, names...))
+	}
+	return r.lists[0]
 }
 
 func (en *entry) encode() []byte {
-	w := newWriter()
+	w := newWriter(en.size)
 	w.name(en.action)
 	w.bools(en.keyed)
 	w.bytes([]byte(en.key))
@@ -310,7 +319,7 @@ func (r *reader) refs() []ref {
 
 // encodePart writes an event that waits.
 func encodePart(action string, a *Arrival) ([]byte, error) {
-	w := newWriter()
+	w := newWriter(len(a.Event.Original.DataEncoded))
 	w.name(action)
 	w.name(a.Pos.Log)
 	w.uint(a.Pos.Seq)
@@ -365,7 +374,7 @@ func decodePart(b []byte) (*part, error) {
 }
 
 func (v *running) encode() []byte {
-	w := newWriter()
+	w := newWriter(0)
 	w.name(v.action)
 	w.uint(uint64(len(v.versions)))
 	for version, heard := range v.versions {

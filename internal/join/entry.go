@@ -196,8 +196,21 @@ func (en *entry) fresh(o *op) []string {
 // it takes the place of: unless all are kept, the latest counts of events that
 // could be of one firing. Where that is another, it takes the place of the op's.
 func (en *entry) join(o *op) (parts, superseded []ref) {
-	r := &o.ref
-	rival := func(p *ref) bool { return !o.action.Queue && p.version == r.version && p.together(r) }
+	if o.action.Queue {
+		parts = slices.Clip(en.parts)
+	} else {
+		parts, superseded = en.oust(&o.ref)
+	}
+	if r := &o.ref; len(r.deps) > 0 {
+		i, _ := slices.BinarySearchFunc(parts, *r, compareStored)
+		parts = slices.Insert(parts, i, *r)
+	}
+	return parts, superseded
+}
+
+// oust returns the parts without those that r takes the place of, and these.
+func (en *entry) oust(r *ref) (parts, superseded []ref) {
+	rival := func(p *ref) bool { return p.version == r.version && p.together(r) }
 	for i := range en.parts {
 		if p := &en.parts[i]; rival(p) && comparePos(p, r) > 0 {
 			r.deps = without(r.deps, p.deps)
@@ -213,10 +226,6 @@ func (en *entry) join(o *op) (parts, superseded []ref) {
 			continue
 		}
 		parts = append(parts, p)
-	}
-	if len(r.deps) > 0 {
-		i, _ := slices.BinarySearchFunc(parts, *r, compareStored)
-		parts = slices.Insert(parts, i, *r)
 	}
 	return parts, superseded
 }

@@ -60,17 +60,17 @@ func (r *recorder) Update(ctx context.Context, key string, f func([]byte) ([]byt
 			return err
 		}
 	}
-	var last []byte
-	err := r.Store.Update(ctx, key, func(old []byte) ([]byte, error) {
-		clear(last)
-		mine := slices.Clone(old)
-		value, err := f(mine)
-		clear(mine) // it may not be kept
-		last = value
-		return slices.Clone(value), err
+	return r.Store.Update(ctx, key, func(old []byte) (kept []byte, err error) {
+		for range 2 { // as when another update came between
+			mine := slices.Clone(old)
+			var value []byte
+			value, err = f(mine)
+			kept = slices.Clone(value)
+			clear(mine) // neither may be kept
+			clear(value)
+		}
+		return kept, err
 	})
-	clear(last) // nor may this
-	return err
 }
 
 func (r *recorder) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error] {

@@ -25,6 +25,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -221,7 +222,7 @@ func (e *Engine) Load(ctx context.Context, f *Firing, arrival *Arrival) error {
 		r := &f.refs[i]
 		if r.pos == f.pos {
 			ev := arrival.Event
-			ev.Dependencies = r.deps
+			ev.Dependencies = slices.Clone(r.deps)
 			f.Events = append(f.Events, ev)
 			continue
 		}
@@ -233,7 +234,7 @@ func (e *Engine) Load(ctx context.Context, f *Firing, arrival *Arrival) error {
 		if err != nil {
 			return err
 		}
-		p.Dependencies = r.deps
+		p.Dependencies = slices.Clone(r.deps)
 		f.Events = append(f.Events, p.Event)
 	}
 	if len(lost) == 0 {

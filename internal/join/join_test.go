@@ -261,6 +261,7 @@ func TestLoadCleared(t *testing.T) {
 	take(t, e, a, arrive("key", 1, "a"))
 	y := arrive("key", 2, "b")
 	first, second := take(t, e, a, y), take(t, e, a, y)
+	require.Equal(t, Fires, second.State)
 	require.Equal(t, first.Firing.ID, second.Firing.ID)
 	require.NoError(t, e.Clear(t.Context(), first.Firing))
 	require.ErrorIs(t, e.Load(t.Context(), second.Firing, y), ErrCleared)

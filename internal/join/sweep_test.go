@@ -138,7 +138,7 @@ func TestEntryLost(t *testing.T) {
 		require.NoError(t, e.Sweep(t.Context(), settled(1), losses(&lost)))
 		require.Len(t, lost, 1)
 		assert.ErrorContains(t, lost[0].Err, "what was remembered of its join is lost")
-		assert.Empty(t, keys(t, r, "join/d/"+"x"))
+		assert.Empty(t, keys(t, r, "join/e/"))
 	})
 }
 
@@ -169,6 +169,7 @@ func TestForgetting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, r := bothOf("a", "b"), &recorder{}
 		e := engine(t, r, a)
+		var lost []Loss
 		pair := func(seq uint64) {
 			take(t, e, a, arrive("key", seq, "a"))
 			whole(t, e, a, arrive("key", seq+1, "b"))
@@ -176,7 +177,7 @@ func TestForgetting(t *testing.T) {
 		sweep := func(d time.Duration) {
 			for range 4 {
 				time.Sleep(d / 4)
-				require.NoError(t, e.Sweep(t.Context(), settled(4), nil))
+				require.NoError(t, e.Sweep(t.Context(), settled(4), losses(&lost)))
 			}
 		}
 		pair(1)
@@ -186,6 +187,7 @@ func TestForgetting(t *testing.T) {
 		assert.Equal(t, Passed, take(t, e, a, arrive("key", 4, "b")).State)
 		assert.Len(t, keys(t, r, "join/e/"), 1)
 		sweep(2 * 24 * time.Hour)
+		assert.Empty(t, lost)
 		assert.Empty(t, keys(t, r, "join/e/"))
 		assert.Empty(t, keys(t, r, "join/d/"))
 	})
@@ -204,5 +206,44 @@ func TestSweepOnce(t *testing.T) {
 			return e.Sweep(ctx, settled(1), func(context.Context, Loss) error { n++; return nil })
 		}))
 		assert.Equal(t, 1, n)
+	})
+}
+
+// TestFloorStandsStill has nothing be settled for hours: what is due stays where
+// it is found once the floor moves on.
+func TestFloorStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := bothOf("a", "b")
+		e := engine(t, &recorder{}, a)
+		take(t, e, a, arrive("key", 1, "a"))
+		old := settled(1)
+		var lost []Loss
+		for range 60 {
+			time.Sleep(10 * time.Minute)
+			require.NoError(t, e.Sweep(t.Context(), old, losses(&lost)))
+		}
+		require.Empty(t, lost)
+		require.NoError(t, e.Sweep(t.Context(), settled(1), losses(&lost)))
+		assert.Len(t, lost, 1)
+	})
+}
+
+// TestFiredWhileItIsBuried has an event of which the bus knew nothing complete the
+// join while its part is being given up: the firing has the part.
+func TestFiredWhileItIsBuried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := bothOf("a", "b")
+		e := engine(t, &recorder{}, a)
+		take(t, e, a, arrive("key", 1, "a"))
+		b := arrive("key", 2, "b")
+		time.Sleep(time.Hour + 2*time.Minute)
+		var out Outcome
+		require.NoError(t, e.Sweep(t.Context(), settled(1), func(context.Context, Loss) error {
+			out = take(t, e, a, b)
+			return nil
+		}))
+		require.Equal(t, Fires, out.State)
+		require.NoError(t, e.Load(t.Context(), out.Firing, b))
+		assert.Len(t, out.Firing.Events, 2)
 	})
 }

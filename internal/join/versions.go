@@ -58,12 +58,11 @@ func (s *sweep) announce(ctx context.Context, a *Action) error {
 }
 
 func (s *sweep) updateVersions(ctx context.Context, action string, f func(*running)) error {
-	return s.store.Update(ctx, s.version(action), func(old []byte) ([]byte, error) {
+	var damaged error
+	err := s.store.Update(ctx, s.version(action), func(old []byte) ([]byte, error) {
 		r := running{action: action, versions: make(map[string]time.Time)}
-		if old != nil {
-			var err error
-			if r, err = decodeRunning(old); err != nil {
-				s.report(fmt.Errorf("the versions of action %q are written anew: %w", action, err))
+		if damaged = nil; old != nil {
+			if r, damaged = decodeRunning(old); damaged != nil {
 				r.action = action
 			}
 		}
@@ -72,6 +71,10 @@ func (s *sweep) updateVersions(ctx context.Context, action string, f func(*runni
 		}
 		return r.encode(), nil
 	})
+	if damaged != nil && err == nil {
+		s.report(fmt.Errorf("the versions of action %q are written anew: %w", action, damaged))
+	}
+	return err
 }
 
 // retireOld gives up what waits for versions that have not been heard of.
