@@ -177,7 +177,7 @@ func TestJoinOverADamagedStore(t *testing.T) {
 				assert.Empty(t, trigger.fired())
 				last := d.Health().Sensors[0].LastError
 				require.NotNil(t, last)
-				assert.Contains(t, last.Err.Error(), `was moved to "join/test/s/x/`)
+				assert.Contains(t, last.Err.Error(), `is kept as "join/test/s/x/`)
 				d.tell(t, d.tests, "t2", "def")
 				require.Len(t, trigger.fired(), 1, "another key goes on")
 				var aside []string

@@ -2,7 +2,6 @@ package join
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
@@ -60,16 +59,36 @@ func (e *Engine) enlist(ctx context.Context, bucket int64) error {
 
 // register puts an hour into the register, or takes it out.
 func (e *Engine) register(ctx context.Context, hour int64, in bool) error {
-	err := e.store.Update(ctx, e.prefix+"hours", func(old []byte) ([]byte, error) {
-		hours := decodeHours(old)
+	err := e.updateHours(ctx, func(hours []int64) []int64 {
 		i, found := slices.BinarySearch(hours, hour)
 		switch {
 		case found == in:
-			return nil, errUnchanged
+			return nil
 		case in:
-			hours = slices.Insert(hours, i, hour)
+			return slices.Insert(hours, i, hour)
 		default:
-			hours = slices.Delete(hours, i, i+1)
+			return slices.Delete(hours, i, i+1)
+		}
+	})
+	var damaged *corruptError
+	if !errors.As(err, &damaged) {
+		return err
+	}
+	if err := e.restoreHours(ctx, damaged); err != nil {
+		return err
+	}
+	return e.register(ctx, hour, in)
+}
+
+// updateHours changes the register to what f makes of it; nil: not at all.
+func (e *Engine) updateHours(ctx context.Context, f func([]int64) []int64) error {
+	err := e.store.Update(ctx, e.hoursKey(), func(old []byte) ([]byte, error) {
+		hours, err := decodeHours(old)
+		if err != nil {
+			return nil, &corruptError{slices.Clone(old), err}
+		}
+		if hours = f(hours); hours == nil {
+			return nil, errUnchanged
 		}
 		return encodeHours(hours), nil
 	})
@@ -79,27 +98,73 @@ func (e *Engine) register(ctx context.Context, hour int64, in bool) error {
 	return err
 }
 
-// encodeHours writes a sorted list of hours.
-func encodeHours(hours []int64) []byte {
-	b, last := []byte{}, int64(0)
-	for _, h := range hours {
-		b = binary.AppendVarint(b, h-last)
-		last = h
+// loadHours returns the register.
+func (e *Engine) loadHours(ctx context.Context) ([]int64, error) {
+	raw, err := e.store.Get(ctx, e.hoursKey())
+	if err != nil {
+		return nil, err
 	}
-	return b
+	hours, err := decodeHours(raw)
+	if err == nil {
+		return hours, nil
+	}
+	if err := e.restoreHours(ctx, &corruptError{raw, err}); err != nil {
+		return nil, err
+	}
+	return e.loadHours(ctx)
 }
 
-// decodeHours reads as much as can be read.
-func decodeHours(b []byte) []int64 {
-	var hours []int64
-	last := int64(0)
-	for len(b) > 0 {
-		d, n := binary.Varint(b)
-		if n <= 0 {
-			break
-		}
-		last += d
-		hours, b = append(hours, last), b[n:]
+// restoreHours makes a register that does not decode anew, from all that it led to.
+// It takes the place of the damaged one at once: whoever came between would take it
+// for empty.
+func (e *Engine) restoreHours(ctx context.Context, damaged *corruptError) error {
+	if errors.Is(damaged.err, errLater) {
+		return damaged
 	}
-	return hours
+	var found []int64
+	for item, err := range e.store.List(ctx, e.prefix+"d/") {
+		if err != nil {
+			return err
+		}
+		hour := e.bucketOf(item.Key) / 60
+		if i, known := slices.BinarySearch(found, hour); !known {
+			found = slices.Insert(found, i, hour)
+		}
+	}
+	if err := e.keep(ctx, e.hoursKey(), damaged.raw, damaged.err); err != nil {
+		return err
+	}
+	return e.store.Update(ctx, e.hoursKey(), func(old []byte) ([]byte, error) {
+		all := slices.Clone(found)
+		if hours, err := decodeHours(old); err == nil { // somebody was faster
+			all = append(all, hours...)
+			slices.Sort(all)
+		}
+		return encodeHours(slices.Compact(all)), nil
+	})
+}
+
+// encodeHours writes a sorted list of hours.
+func encodeHours(hours []int64) []byte {
+	w, last := newWriter(8+2*len(hours)), int64(0)
+	w.uint(uint64(len(hours)))
+	for _, h := range hours {
+		w.int(h - last)
+		last = h
+	}
+	return w.done()
+}
+
+// decodeHours reads a list of hours; none is an empty one.
+func decodeHours(b []byte) ([]int64, error) {
+	if b == nil {
+		return nil, nil
+	}
+	r, last := read(b), int64(0)
+	hours := make([]int64, r.count(1))
+	for i := range hours {
+		last += r.int()
+		hours[i] = last
+	}
+	return hours, r.err
 }

@@ -66,9 +66,54 @@ func TestNothingIsListedThatIsNotDue(t *testing.T) {
 		}
 		assert.Empty(t, keys(t, r, "join/d/"))
 		assert.Empty(t, keys(t, r, "join/e/"))
-		assert.Empty(t, decodeHours(keys(t, r, "join/hours")["join/hours"]))
+		assert.Empty(t, hoursOf(t, r))
 		assert.Empty(t, e.hours)
 	})
+}
+
+// hoursOf returns the hours that the register has.
+func hoursOf(t *testing.T, r *recorder) []int64 {
+	t.Helper()
+	hours, err := decodeHours(keys(t, r, "join/hours")["join/hours"])
+	require.NoError(t, err)
+	return hours
+}
+
+// TestDamagedRegisterIsRestored has the register of hours damaged while events wait
+// in several: it is made anew from what there is, and kept aside, whoever meets it.
+func TestDamagedRegisterIsRestored(t *testing.T) {
+	for name, meet := range map[string]func(t *testing.T, e *Engine, a *Action){
+		"by a sweep": func(t *testing.T, e *Engine, _ *Action) {
+			t.Helper()
+			require.NoError(t, e.Sweep(t.Context(), bus.Floor{}, nil))
+		},
+		"by an event": func(t *testing.T, e *Engine, a *Action) {
+			t.Helper()
+			take(t, e, a, arrive("another", 9, "a"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, r := bothOf("a", "b"), &recorder{}
+				e := engine(t, r, a)
+				for i := range uint64(3) {
+					take(t, e, a, arrive(strconv.FormatUint(i, 10), 1+i, "a"))
+					time.Sleep(2 * time.Hour)
+				}
+				want := hoursOf(t, r)
+				require.NoError(t, r.Update(t.Context(), "join/hours", func(old []byte) ([]byte, error) { return append(old[:1:1], "damage"...), nil }))
+				var reported []error
+				other := New(&r.Store, "join/", func(err error) { reported = append(reported, err) }, a)
+				meet(t, other, a)
+				got := hoursOf(t, r)
+				for _, hour := range want {
+					assert.Contains(t, got, hour)
+				}
+				assert.Len(t, reported, 1)
+				assert.Len(t, keys(t, r, "join/x/"), 1)
+			})
+		})
+	}
 }
 
 // TestBucket gives what is due to a minute that nobody has looked at.
@@ -95,7 +140,7 @@ func TestHourRegisteredBefore(t *testing.T) {
 			hour, _, _ := strings.Cut(strings.TrimPrefix(key, "join/d/"), "/")
 			h, err := strconv.ParseInt(hour, 10, 64)
 			require.NoError(t, err)
-			assert.Contains(t, decodeHours(keys(t, r, "join/hours")["join/hours"]), h)
+			assert.Contains(t, hoursOf(t, r), h)
 			assert.NotZero(t, registered, "%s came first", key)
 			registered = 0
 		}
@@ -116,7 +161,7 @@ func TestKeptFromStoring(t *testing.T) {
 		require.NoError(t, e.enlist(t.Context(), o.ref.bucket))
 		time.Sleep(5 * time.Hour)
 		require.NoError(t, other.Sweep(t.Context(), bus.Floor{Time: time.Now()}, nil))
-		require.Empty(t, decodeHours(keys(t, r, "join/hours")["join/hours"]), "the other took it out")
+		require.Empty(t, hoursOf(t, r), "the other took it out")
 		require.NoError(t, e.storePart(t.Context(), entryKey(a.Name, true, "key"), o))
 
 		var lost []Loss

@@ -57,6 +57,8 @@ func (e *Engine) minute(minute int64) string {
 
 func (e *Engine) forgetting(minute int64, entry string) string { return e.minute(minute) + flat(entry) }
 
+func (e *Engine) hoursKey() string { return e.prefix + "hours" }
+
 func (e *Engine) version(action string) string { return e.prefix + "v/" + hashed(action, actionLen) }
 
 // flat and unflat turn the slash of an entry's name into a dash and back, so that

@@ -6,6 +6,7 @@ import (
 	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestKeys holds on to the keys of what is stored, which a later release must find.
@@ -38,11 +39,17 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestHours holds on to the register of hours, and has it read what can be read.
+// TestHours holds on to the register of hours.
 func TestHours(t *testing.T) {
-	hours := []int64{-5, 0, 473_000, 473_001, 480_000}
-	b := encodeHours(hours)
-	assert.Equal(t, hours, decodeHours(b))
-	assert.Empty(t, decodeHours(nil))
-	assert.Equal(t, hours[:4], decodeHours(b[:len(b)-1]))
+	for _, hours := range [][]int64{{}, {-5, 0, 473_000, 473_001, 480_000}} {
+		b := encodeHours(hours)
+		got, err := decodeHours(b)
+		require.NoError(t, err)
+		assert.Equal(t, hours, got)
+		_, err = decodeHours(b[:len(b)-1])
+		require.ErrorIs(t, err, errCorrupt)
+	}
+	none, err := decodeHours(nil)
+	require.NoError(t, err)
+	assert.Empty(t, none)
 }

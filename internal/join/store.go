@@ -85,8 +85,7 @@ func (e *Engine) setAside(ctx context.Context, key string, raw []byte, why error
 	if errors.Is(why, errLater) {
 		return fmt.Errorf("%q: %w", key, why)
 	}
-	aside := e.prefix + "x/" + hashed(key+string(raw), keyLen)
-	if err := e.store.Update(ctx, aside, func([]byte) ([]byte, error) { return slices.Clone(raw), nil }); err != nil {
+	if err := e.keep(ctx, key, raw, why); err != nil {
 		return err
 	}
 	err := e.store.Update(ctx, key, func(old []byte) ([]byte, error) {
@@ -95,10 +94,20 @@ func (e *Engine) setAside(ctx context.Context, key string, raw []byte, why error
 		}
 		return nil, nil
 	})
-	if err != nil && !errors.Is(err, errUnchanged) {
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
+}
+
+// keep stores a value that does not decode where it is out of the way, and reports
+// it.
+func (e *Engine) keep(ctx context.Context, key string, raw []byte, why error) error {
+	aside := e.prefix + "x/" + hashed(key+string(raw), keyLen)
+	if err := e.put(ctx, 0, aside, raw); err != nil {
 		return err
 	}
-	e.report(fmt.Errorf("the value of %q was moved to %q: %w", key, aside, why))
+	e.report(fmt.Errorf("the value of %q is kept as %q: %w", key, aside, why))
 	return nil
 }
 

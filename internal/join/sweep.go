@@ -97,7 +97,7 @@ type sweep struct {
 
 // due looks at the minutes that have come.
 func (s *sweep) due(ctx context.Context) error {
-	raw, err := s.store.Get(ctx, s.prefix+"hours")
+	hours, err := s.loadHours(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *sweep) due(ctx context.Context) error {
 	s.mu.Lock()
 	maps.DeleteFunc(s.hours, func(hour int64, _ bool) bool { return hour < now/60 }) // another may take it out
 	s.mu.Unlock()
-	for _, hour := range decodeHours(raw) {
+	for _, hour := range hours {
 		switch {
 		case hour > now/60:
 		case hour < now/60:
