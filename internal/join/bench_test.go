@@ -17,8 +17,8 @@ import (
 // sized makes an arrival whose event has about 150 bytes of JSON.
 func sized(key string, seq uint64, dep string) *Arrival {
 	a := arrive(key, seq, dep)
-	a.Event.Original.DataEncoded = fmt.Appendf(nil, `{"id":%10d,"repository":"hearken-go/hearken","commit":"4b825dc642cb6eb9a060e54bf8d69288fbee4904",`+
-		`"status":"success","branch":"main","build":%10d}`, seq, seq)
+	a.Event.Original.DataEncoded = fmt.Appendf(nil, `{"id":%10d,"repository":"hearken-go/hearken",`+
+		`"commit":"4b825dc642cb6eb9a060e54bf8d69288fbee4904","status":"success","branch":"main","build":%10d}`, seq, seq)
 	return a
 }
 

@@ -183,3 +183,37 @@ func TestClockSetBack(t *testing.T) {
 		assert.Len(t, lost, 1)
 	})
 }
+
+// TestEachMinuteIsListedOnce sweeps through an hour that has something: a minute is
+// looked at when it comes, and again only while something is left in it.
+func TestEachMinuteIsListedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, r := bothOf("a", "b"), &recorder{}
+		e := engine(t, r, a)
+		take(t, e, a, arrive("key", 1, "a"))
+		due := minuteOf(time.Now()) + 62
+		old := settled(1)
+		var lost []Loss
+		looked := map[string]int{}
+		for m := range 120 {
+			floor := old
+			if m >= 70 {
+				floor = settled(1)
+			}
+			r.listed = nil
+			require.NoError(t, e.Sweep(t.Context(), floor, losses(&lost)))
+			for _, prefix := range r.listed {
+				looked[prefix]++
+			}
+			time.Sleep(time.Minute)
+		}
+		require.Len(t, lost, 1)
+		for m := due - 2; m < due+58; m++ {
+			times := 1
+			if m == due {
+				times = 9 // from the 62nd to the 70th
+			}
+			assert.Equal(t, times, looked[e.minute(m)], "minute %d", m)
+		}
+	})
+}

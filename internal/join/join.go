@@ -54,7 +54,8 @@ const (
 
 // ErrFull says that MaxWaiting events wait already, or fewer that take as much room
 // as an entry has.
-var ErrFull = fmt.Errorf("join: %d events wait in it already, or as many as there is room for; a Key or a shorter Within parts them", MaxWaiting)
+var ErrFull = fmt.Errorf("join: %d events wait in it already, or as many as have room; a Key or a shorter Within parts them",
+	MaxWaiting)
 
 // Action is what the engine needs of an action.
 type Action struct {

@@ -162,15 +162,12 @@ func (e *Engine) lead(ctx context.Context, key string, l *lane) {
 	}()
 
 	err := e.takeAll(ctx, key, batch)
-	if errors.Is(err, bus.ErrRejected) && n > 1 { // some of them may have room
-		for _, o := range batch {
-			o.fail = e.takeAll(ctx, key, []*op{o})
+	apart := errors.Is(err, bus.ErrRejected) && n > 1 // some of them may have room
+	for i, o := range batch {
+		if apart {
+			err = e.takeAll(ctx, key, []*op{o})
 		}
-		return
-	}
-	batch[0].fail = err
-	for _, o := range batch[1:] {
-		if o.fail = err; err != nil && ctx.Err() != nil {
+		if o.fail = err; err != nil && ctx.Err() != nil && i > 0 {
 			o.fail = errLeader
 		}
 	}

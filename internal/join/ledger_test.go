@@ -28,7 +28,8 @@ type ledger struct {
 func newLedger(w *world) *ledger {
 	return &ledger{
 		world: w, refs: map[string]*reference{}, removed: map[bus.Pos]bool{}, buried: map[bus.Pos]bool{},
-		ids: map[string]map[string]bool{}, identities: map[string]map[string]bool{}, byIdentity: map[string]map[string]bool{}, taken: map[bus.Pos]bool{},
+		ids: map[string]map[string]bool{}, identities: map[string]map[string]bool{}, byIdentity: map[string]map[string]bool{},
+		taken: map[bus.Pos]bool{},
 	}
 }
 

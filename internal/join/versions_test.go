@@ -28,6 +28,17 @@ func TestVersionsApart(t *testing.T) {
 	assert.Equal(t, "3", f.Events[1].Original.ID())
 }
 
+// TestVersionsApartInAWindow has events of another version lie between those that fire.
+func TestVersionsApartInAWindow(t *testing.T) {
+	v1, v2 := versionsOf()
+	r := &recorder{}
+	e1, e2 := engine(t, r, v1), engine(t, r, v2)
+	take(t, e2, v2, arrive("key", 1, "a"))
+	take(t, e1, v1, arrive("key", 2, "a"))
+	f := whole(t, e2, v2, arrive("key", 3, "b"))
+	assert.Equal(t, "1", f.Events[0].Original.ID())
+}
+
 // TestObsolete has a firing of one version be delivered again to another.
 func TestObsolete(t *testing.T) {
 	v1, v2 := versionsOf()
