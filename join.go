@@ -261,8 +261,8 @@ func (s *sensorRun) sweepOnce() (err error) {
 	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)
 	defer cancel()
 	floor, err := s.subscription().Floor(ctx)
-	if err != nil {
-		return err
+	if err != nil { // the versions are said to run all the same, or other processes would take them for gone
+		return errors.Join(err, s.joins.Open(s.run.intake))
 	}
 	return s.joins.Sweep(s.run.intake, floor, s.lose)
 }

@@ -153,3 +153,29 @@ func TestJoinOfManyKeysAtOnce(t *testing.T) {
 	assert.Len(t, byCommit(firings), n)
 	assert.Zero(t, d.Health().Sensors[0].Actions[0].Pending)
 }
+
+// A bus that does not tell its floor keeps no version from being taken for one that
+// runs.
+func TestJoinsVersionRunsWhileTheFloorCannotBeHad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(joinStore)
+		day := func(a *hearken.Action) { a.Within = 24 * time.Hour }
+		old := newScriptedDeploy(store, day, new(script))
+		fresh := newScriptedDeploy(store, func(a *hearken.Action) { day(a); a.Version = "2" }, new(script))
+		old.start(t)
+		fresh.start(t)
+		old.bus.mu.Lock()
+		old.bus.floorErr = errBroken
+		old.bus.mu.Unlock()
+		old.bring(t, old.image, "i1", "abc")
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		require.ErrorIs(t, old.Health().Sensors[0].LastError.Err, errBroken)
+		assert.Empty(t, fresh.bus.publications())
+		assert.NoError(t, old.end())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		assert.Len(t, fresh.bus.publications(), 1, "no process runs it any more")
+		assert.NoError(t, fresh.end())
+	})
+}

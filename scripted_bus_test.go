@@ -2,6 +2,7 @@ package hearken_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ type scriptedBus struct {
 	settleErr  error
 	groups     []bus.Group
 	closed     int
-	floor      bus.Floor    // zero: of a group that has settled nothing
+	floor      bus.Floor // zero: of a group that has settled nothing
+	floorErr   error
 	journal    func(string) // not nil: is told of settlements too
 }
 
@@ -109,7 +111,7 @@ func (s scriptedSubscription) Receive(ctx context.Context) (bus.Delivery, error)
 func (s scriptedSubscription) Floor(ctx context.Context) (bus.Floor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.floor, ctx.Err()
+	return s.floor, errors.Join(s.floorErr, ctx.Err())
 }
 
 func (b *scriptedBus) setFloor(f bus.Floor) {
