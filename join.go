@@ -213,9 +213,10 @@ func (s *sensorRun) finish(t *task) {
 	s.clear(t)
 }
 
-// clear forgets a firing that is finished, and then settles what completed it.
+// clear forgets a firing that is finished, and then settles what completed it: both
+// also when the drain is over, or what has just succeeded would fire again.
 func (s *sensorRun) clear(t *task) {
-	ctx, cancel := context.WithTimeout(s.run.work, storeTimeout)
+	ctx, cancel := context.WithTimeout(s.run.settling, storeTimeout)
 	defer cancel()
 	if err := s.joins.Clear(ctx, t.join.firing); err != nil {
 		s.hold(t, err)
