@@ -21,6 +21,7 @@ const (
 	sweepEvery    = time.Minute
 	storeTimeout  = 10 * time.Second
 	takeTimeout   = time.Minute
+	sweepTimeout  = 10 * time.Minute // what is left is looked at the next time
 	storeRetryMin = 250 * time.Millisecond
 	storeRetryMax = 15 * time.Second
 )
@@ -265,7 +266,9 @@ func (s *sensorRun) sweepOnce() (err error) {
 	if err != nil { // the versions are said to run all the same, or other processes would take them for gone
 		return errors.Join(err, s.joins.Open(s.run.intake))
 	}
-	return s.joins.Sweep(s.run.intake, floor, s.lose)
+	sweeping, stop := context.WithTimeout(s.run.intake, sweepTimeout)
+	defer stop()
+	return s.joins.Sweep(sweeping, floor, s.lose)
 }
 
 // lose buries an event that has waited in vain.

@@ -3,12 +3,15 @@ package hearken_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus"
+	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -177,5 +180,40 @@ func TestJoinsVersionRunsWhileTheFloorCannotBeHad(t *testing.T) {
 		synctest.Wait()
 		assert.Len(t, fresh.bus.publications(), 1, "no process runs it any more")
 		assert.NoError(t, fresh.end())
+	})
+}
+
+// silent is a store whose List does not answer for a while.
+type silent struct {
+	memory.Store
+	until time.Time
+}
+
+func (s *silent) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error] {
+	if time.Now().Before(s.until) {
+		<-ctx.Done()
+	}
+	return s.Store.List(ctx, prefix)
+}
+
+// A store that does not answer a sweep is waited for ten minutes at most, and said
+// to be in trouble; what is due is then looked at again.
+func TestJoinIsSweptAgainAfterAStoreThatDidNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &silent{until: time.Now().Add(3 * time.Hour)}
+		d := newScriptedDeploy(new(joinStore), nil, new(script))
+		d.Store = store
+		d.start(t)
+		d.bring(t, d.image, "i1", "abc")
+		d.bus.setFloor(bus.Floor{Time: time.Now().Add(2 * time.Hour), Logs: map[string]uint64{"log": d.seq}})
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		require.NotNil(t, d.Health().Sensors[0].LastError)
+		require.ErrorIs(t, d.Health().Sensors[0].LastError.Err, context.DeadlineExceeded)
+		assert.Empty(t, d.bus.publications())
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		assert.Len(t, d.bus.publications(), 1, "it has expired")
+		assert.NoError(t, d.end())
 	})
 }
