@@ -14,10 +14,25 @@ type corner struct {
 	prefix string
 }
 
-// sourceCorner names the corner of an event source, such that no two are alike.
+// sourceCorner is where an event source keeps what it must remember.
 func sourceCorner(pipeline string, t bus.Topic) string {
+	return "source/" + pathOf(pipeline, t.EventSource, t.Event) + "/"
+}
+
+// joinCorner is where a sensor keeps what waits for a join.
+func joinCorner(pipeline, sensor string) string {
+	return "join/" + pathOf(pipeline, sensor) + "/"
+}
+
+// pathOf joins names by slashes, readable and such that no two lists of the same
+// length are alike.
+func pathOf(names ...string) string {
 	escape := strings.NewReplacer("%", "%25", "/", "%2F")
-	return "source/" + escape.Replace(pipeline) + "/" + escape.Replace(t.EventSource) + "/" + escape.Replace(t.Event) + "/"
+	escaped := make([]string, len(names))
+	for i, n := range names {
+		escaped[i] = escape.Replace(n)
+	}
+	return strings.Join(escaped, "/")
 }
 
 func (c corner) Get(ctx context.Context, key string) ([]byte, error) {

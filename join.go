@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
@@ -293,10 +292,4 @@ func (s *sensorRun) lose(ctx context.Context, l join.Loss) error {
 	}
 	counts.pending(-1) //nolint:contextcheck // as above
 	return nil
-}
-
-// joinCorner names where a sensor's joins are kept, such that no two are alike.
-func joinCorner(pipeline, sensor string) string {
-	escape := strings.NewReplacer("%", "%25", "/", "%2F")
-	return "join/" + escape.Replace(pipeline) + "/" + escape.Replace(sensor) + "/"
 }

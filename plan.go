@@ -3,7 +3,6 @@ package hearken
 import (
 	"encoding/binary"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/types"
@@ -96,7 +95,7 @@ func planSensor(pipeline string, s *Sensor) *sensorPlan {
 	for i := range s.Actions {
 		p.addAction(s, &s.Actions[i])
 	}
-	p.group = bus.Group{Name: groupName(pipeline, s.Name), InFlight: orDefault(s.InFlight, inFlightEach*p.workers)}
+	p.group = bus.Group{Name: pathOf(pipeline, s.Name), InFlight: orDefault(s.InFlight, inFlightEach*p.workers)}
 	for _, d := range p.deps {
 		if !slices.Contains(p.group.Topics, d.topic) {
 			p.group.Topics = append(p.group.Topics, d.topic)
@@ -157,13 +156,6 @@ func (p *sensorPlan) dependency(d *Dependency) *dependencyPlan {
 	r.deps = append(r.deps, dp)
 	p.deps = append(p.deps, dp)
 	return dp
-}
-
-// groupName names a sensor's place on the bus, readable and such that no two
-// are alike.
-func groupName(pipeline, sensor string) string {
-	escape := strings.NewReplacer("%", "%25", "/", "%2F")
-	return escape.Replace(pipeline) + "/" + escape.Replace(sensor)
 }
 
 func actionName(s *Sensor, a *Action) string {

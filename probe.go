@@ -28,7 +28,7 @@ func (p *Pipeline) Backlog(ctx context.Context) (map[string]bus.GroupInfo, error
 	}
 	sensors := make(map[string]string, len(p.Sensors))
 	for i := range p.Sensors {
-		sensors[groupName(p.Name, p.Sensors[i].Name)] = p.Sensors[i].Name
+		sensors[pathOf(p.Name, p.Sensors[i].Name)] = p.Sensors[i].Name
 	}
 	backlog := make(map[string]bus.GroupInfo, len(sensors))
 	for _, info := range infos {
