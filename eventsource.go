@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/hearken-go/hearken/bus"
@@ -101,6 +102,11 @@ type Output struct {
 	// Store is a corner of the pipeline's Store that is this event source's
 	// own: a cursor, an ETag, what was seen. Nil where the pipeline has none.
 	Store bus.Store
+
+	// Dedupe is for how long the bus recognises an event with the same id that
+	// any process has published. Zero: it does not, or only what this process
+	// published, so that replicas of a source make an event each.
+	Dedupe time.Duration
 
 	// Logger says which event source speaks. Never nil.
 	Logger *slog.Logger

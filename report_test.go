@@ -64,3 +64,28 @@ func TestHealthSurvivesAReportThatPanics(t *testing.T) {
 		assert.NoError(t, f.end())
 	})
 }
+
+// dedupingBus is a bus that processes share.
+type dedupingBus struct{ *scriptedBus }
+
+func (dedupingBus) DedupeWindow() time.Duration { return 90 * time.Second }
+
+func TestSourcesAreToldWhetherTheBusRecognisesWhatReplicasPublish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for want, with := range map[time.Duration]func(*fixture){
+			0:                func(*fixture) {},
+			90 * time.Second: func(f *fixture) { f.Bus = dedupingBus{f.bus} },
+		} {
+			f := newFixture(hearken.Action{Trigger: new(script)})
+			with(f)
+			told := make(chan time.Duration, 1)
+			f.source.Source = hearken.SourceFunc(func(_ context.Context, out hearken.Output) error {
+				told <- out.Dedupe
+				return nil
+			})
+			f.start(t)
+			assert.Equal(t, want, <-told)
+			assert.NoError(t, f.end())
+		}
+	})
+}
