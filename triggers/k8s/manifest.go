@@ -2,8 +2,8 @@ package k8s
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -54,35 +54,33 @@ func (m *Manifest) Validate() error {
 		return m.err
 	}
 	errs := []error{m.template.Validate()}
-	for _, required := range []string{"apiVersion", "kind", "metadata"} {
-		if !gjson.GetBytes(m.template.JSON, required).Exists() && !m.provides(required) {
+	for _, required := range []string{"apiVersion", "kind"} {
+		if !m.has(required) {
 			errs = append(errs, textError("has no "+required))
 		}
+	}
+	if !m.has("metadata.name") && !m.has("metadata.generateName") {
+		errs = append(errs, textError("has neither a metadata.name nor a metadata.generateName"))
 	}
 	return errors.Join(errs...)
 }
 
-func (m *Manifest) provides(field string) bool {
+func (m *Manifest) has(field string) bool {
 	for _, p := range m.Params {
-		if p.Dest == field || strings.HasPrefix(p.Dest, field+".") {
+		if p.Dest == field || strings.HasPrefix(field, p.Dest+".") {
 			return true
 		}
 	}
-	return false
+	return gjson.GetBytes(m.template.JSON, field).Exists()
 }
 
 func textError(msg string) error { return &hearken.ConfigError{Path: "Text", Msg: msg} }
 
 func (m *Manifest) parse() {
-	doc, err := single(m.Text)
-	if err != nil {
-		m.err = textError(err.Error())
-		return
-	}
-	text, err := yaml.YAMLToJSONStrict(doc)
+	text, err := single(m.Text)
 	switch {
 	case err != nil:
-		m.err = textError("is neither YAML nor JSON: " + err.Error())
+		m.err = textError(err.Error())
 	case !gjson.ParseBytes(text).IsObject():
 		m.err = textError("is no object")
 	default:
@@ -90,22 +88,27 @@ func (m *Manifest) parse() {
 	}
 }
 
-// single returns the only document of a YAML text.
-func single(text string) (doc []byte, err error) {
+// single returns the only document of a YAML text that is not empty, as JSON.
+func single(text string) ([]byte, error) {
+	var found []byte
 	r := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	for {
-		next, err := r.Read()
+		doc, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			return doc, nil
+			return found, nil
 		}
+		if err != nil {
+			return nil, err
+		}
+		doc, err = yaml.YAMLToJSONStrict(doc)
 		switch {
 		case err != nil:
-			return nil, err
-		case len(bytes.TrimSpace(next)) == 0:
-		case doc != nil:
+			return nil, fmt.Errorf("is neither YAML nor JSON: %w", err)
+		case string(doc) == "null":
+		case found != nil:
 			return nil, errors.New("holds several documents; an action acts on one object, so make an action of each")
 		default:
-			doc = next
+			found = doc
 		}
 	}
 }
