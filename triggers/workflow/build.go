@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
 	"github.com/hearken-go/hearken"
@@ -22,7 +23,11 @@ import (
 // as it is, since Workflows have no status subresource: it is left out.
 func fromManifest(manifest []byte) (*unstructured.Unstructured, error) {
 	wf := &unstructured.Unstructured{}
-	if err := yaml.UnmarshalStrict(manifest, &wf.Object); err != nil {
+	raw, err := yaml.YAMLToJSONStrict(manifest)
+	if err == nil {
+		err = utiljson.Unmarshal(raw, &wf.Object) // whole numbers stay whole
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the manifest is neither JSON nor YAML of an object: %w", err)
 	}
 	switch v, k := wf.GetAPIVersion(), wf.GetKind(); {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -255,5 +256,5 @@ func (c *Control) hasCopy(ctx context.Context, f hearken.Firing) bool {
 	}
 	copies, err := r.List(ctx, metav1.ListOptions{LabelSelector: k8s.FiringLabel + "=" + k8s.LabelValue(f.ID) + "," +
 		labelResubmittedFrom + "=" + object.GetName()})
-	return err == nil && len(copies.Items) > 0
+	return err == nil && slices.ContainsFunc(copies.Items, func(o unstructured.Unstructured) bool { return k8s.MadeBy(&o, f) })
 }

@@ -5,6 +5,8 @@ go 1.26.0
 require (
 	github.com/hearken-go/hearken v0.1.0
 	github.com/hearken-go/hearken/triggers/k8s v0.1.0
+	github.com/stretchr/testify v1.12.1
+	go.uber.org/goleak v1.3.0
 	k8s.io/apimachinery v0.26.15
 	k8s.io/client-go v0.26.15
 	sigs.k8s.io/yaml v1.3.0
@@ -37,6 +39,7 @@ require (
 	go.opentelemetry.io/otel v1.47.0 // indirect
 	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/net v0.17.0 // indirect
 	golang.org/x/oauth2 v0.7.0 // indirect
 	golang.org/x/sys v0.13.0 // indirect
