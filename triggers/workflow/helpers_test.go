@@ -74,8 +74,14 @@ func yamlOf(tb testing.TB, o any) string {
 // put stores a Workflow named build-x with more to it.
 func put(tb testing.TB, s *kubefake.Server, more string) {
 	tb.Helper()
-	wf := object(tb, "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: build-x, namespace: argo}\n"+more)
-	s.Put(workflows+"build-x", wf.Object)
+	putWith(tb, s, "", more)
+}
+
+// putWith has more in the metadata too.
+func putWith(tb testing.TB, s *kubefake.Server, meta, more string) {
+	tb.Helper()
+	s.Put(workflows+"build-x", object(tb, "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n"+
+		"metadata:\n  name: build-x\n  namespace: argo\n  "+meta+"\n"+more).Object)
 }
 
 // stored returns an object of the fake.
