@@ -149,6 +149,9 @@ func (t *target) findCopy(ctx context.Context) (*unstructured.Unstructured, erro
 	}
 	for i := range copies.Items {
 		one := &copies.Items[i]
+		if one.GetLabels()[labelResubmittedFrom] != t.GetName() {
+			continue
+		}
 		if _, ok := actsOf(one).of(t.firing.ID); ok || k8s.MadeBy(one, t.firing) {
 			return one, nil
 		}

@@ -161,6 +161,10 @@ func isPermanent(status int) bool {
 	return status < 500
 }
 
+// CloseIdleConnections closes the connections that are kept for later requests.
+// Otherwise they end by themselves after 90 seconds.
+func (s *Server) CloseIdleConnections() { s.httpClient().CloseIdleConnections() }
+
 func (s *Server) httpClient() *http.Client {
 	if s.Client != nil {
 		return s.Client
