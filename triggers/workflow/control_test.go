@@ -1,8 +1,10 @@
 package workflow_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -116,9 +118,11 @@ func TestConflict(t *testing.T) {
 	require.NoError(t, control(t, s, workflow.Stop).Fire(t.Context(), newFiring(t, "1")))
 	assert.Equal(t, 3, patches)
 
-	patches = -100
-	err := control(t, s, workflow.Suspend).Fire(t.Context(), newFiring(t, "2"))
-	require.ErrorContains(t, err, "the object has been modified")
+	patches = -1000
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := control(t, s, workflow.Suspend).Fire(ctx, newFiring(t, "2"))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.False(t, hearken.IsPermanent(err))
 }
 

@@ -193,18 +193,11 @@ func (r *Rollout) statusPatch(ro *unstructured.Unstructured) []change {
 	patch = append(patch, change{"remove", "/status/pauseConditions", nil})
 	if isInconclusive(ro) {
 		// Without these it would pause at the same step again.
-		patch = append(patch, change{"add", "/status/controllerPause", jsonFalse})
+		patch = append(patch, change{"add", "/status/controllerPause", false})
 		patch = append(patch, change{"add", "/status/currentStepIndex", nextStep(ro, now)})
 	}
 	return patch
 }
-
-// jsonFalse is there since omitempty would leave false out.
-const jsonFalse = rawJSON("false")
-
-type rawJSON string
-
-func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
 func (r *Rollout) patchStatus(ctx context.Context, t *target, patch []change) error {
 	raw, err := json.Marshal(patch)

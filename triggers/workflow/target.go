@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,9 +20,26 @@ import (
 	"github.com/hearken-go/hearken/triggers/params"
 )
 
-// conflicts is how often an object is read again at once because somebody else
-// has changed it; then it is the engine's to try again.
-const conflicts = 5
+const (
+	conflictMin = 10 * time.Millisecond
+	conflictMax = time.Second
+)
+
+// untilNoConflict calls f again while it fails since others have changed the
+// object meanwhile: each time somebody gets on.
+func untilNoConflict(ctx context.Context, f func() error) error {
+	for pause := conflictMin; ; pause = min(2*pause, conflictMax) {
+		err := f()
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(pause)):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
 
 // target is an object of another's that a firing acts on.
 type target struct {
@@ -42,15 +61,12 @@ func withTarget(ctx context.Context, c *k8s.Client, op, kind, namespace string, 
 		return k8s.Failed(ctx, op, object, err)
 	}
 	t := &target{r, op, f, object}
-	for range conflicts {
-		if err = t.read(ctx); err == nil && !actsOf(t.Unstructured).has(f.ID) {
-			err = act(ctx, t)
+	return untilNoConflict(ctx, func() error {
+		if err := t.read(ctx); err != nil || actsOf(t.Unstructured).has(f.ID) {
+			return err
 		}
-		if !apierrors.IsConflict(err) {
-			break
-		}
-	}
-	return err
+		return act(ctx, t)
+	})
 }
 
 func named(kind, namespace string, name params.Value, f hearken.Firing) (*unstructured.Unstructured, error) {
@@ -121,15 +137,12 @@ func (t *target) begin(ctx context.Context, witness string) error { return t.mer
 // finish notes that the firing has acted. By then the object has been changed
 // by others: it is read first.
 func (t *target) finish(ctx context.Context) error {
-	var err error
-	for range conflicts {
-		if err = t.read(ctx); err == nil {
-			err = t.merge(ctx, "", nil)
+	err := untilNoConflict(ctx, func() error {
+		if err := t.read(ctx); err != nil {
+			return err
 		}
-		if !apierrors.IsConflict(err) {
-			break
-		}
-	}
+		return t.merge(ctx, "", nil)
+	})
 	if apierrors.IsNotFound(err) {
 		return nil // nothing is left to act on again
 	}
