@@ -53,6 +53,26 @@ type Source interface {
 	Run(ctx context.Context, out Output) error
 }
 
+// Reporter is implemented by a source that deals with trouble by itself, or
+// counts what the pipeline cannot see, so that Health shows it.
+type Reporter interface {
+	// Report is called at any time, concurrently, before Run too. It asks nobody
+	// and returns at once.
+	Report() Report
+}
+
+// Report is what a source says of itself. Who gives it does not change it
+// afterwards.
+type Report struct {
+	// Trouble is what keeps the source from seeing all that happens, and since
+	// when: upstream is away, a right is missing. Nil: nothing does, as far as it
+	// knows.
+	Trouble *LastError
+	// Counters count, by a name in the style of Health's JSON, what is of interest
+	// in this kind of source; since the process began.
+	Counters map[string]uint64
+}
+
 // SourceFunc is a function that is a Source.
 type SourceFunc func(ctx context.Context, out Output) error
 
