@@ -36,6 +36,9 @@ type Emulator struct {
 	wg     sync.WaitGroup
 	pools  map[string]*pool
 
+	once     sync.Once
+	closeErr error
+
 	mu     sync.Mutex
 	seen   []Invocation
 	refuse func(Invocation) *Error
@@ -74,18 +77,21 @@ func StartAt(ctx context.Context, addr string, functions ...Function) (*Emulator
 	return e, nil
 }
 
-// Close ends all processes, and with them what is being waited for. It is called
-// once.
+// Close ends all processes, and with them what is being waited for. It may be
+// called again.
 func (e *Emulator) Close() error {
-	close(e.closed)
-	var errs []error
-	for _, p := range e.pools {
-		errs = append(errs, p.close())
-	}
-	e.server.CloseClientConnections()
-	e.server.Close()
-	e.wg.Wait()
-	return errors.Join(append(errs, os.RemoveAll(e.dir))...)
+	e.once.Do(func() {
+		close(e.closed)
+		var errs []error
+		for _, p := range e.pools {
+			errs = append(errs, p.close())
+		}
+		e.server.CloseClientConnections()
+		e.server.Close()
+		e.wg.Wait()
+		e.closeErr = errors.Join(append(errs, os.RemoveAll(e.dir))...)
+	})
+	return e.closeErr
 }
 
 // Refuse makes the emulator answer with what refuse returns, if it is not nil,
