@@ -27,20 +27,20 @@ func TestRequest(t *testing.T) {
 	hello, live, tail := "hello", "live", types.LogTypeTail
 	for _, tt := range []struct {
 		name    string
-		trigger lambdatrigger.Trigger
+		trigger *lambdatrigger.Trigger
 		want    lambda.InvokeInput
 	}{
-		{"RequestResponse", lambdatrigger.Trigger{}, lambda.InvokeInput{FunctionName: &hello, InvocationType: "RequestResponse", ClientContext: &custom, Payload: []byte(`{"a":1}`)}},
-		{"all", lambdatrigger.Trigger{Qualifier: "live", LogTail: true, FiringPath: "x.y"}, lambda.InvokeInput{
+		{"RequestResponse", &lambdatrigger.Trigger{}, lambda.InvokeInput{FunctionName: &hello, InvocationType: "RequestResponse", ClientContext: &custom, Payload: []byte(`{"a":1}`)}},
+		{"all", &lambdatrigger.Trigger{Qualifier: "live", LogTail: true, FiringPath: "x.y"}, lambda.InvokeInput{
 			FunctionName: &hello, Qualifier: &live, InvocationType: "RequestResponse", ClientContext: &custom, LogType: tail,
 			Payload: []byte(`{"a":1,"x":{"y":"` + f.ID + `"}}`),
 		}},
-		{"Event", lambdatrigger.Trigger{InvocationType: types.InvocationTypeEvent, FiringPath: "a"}, lambda.InvokeInput{FunctionName: &hello, InvocationType: "Event", Payload: []byte(`{"a":"` + f.ID + `"}`)}},
-		{"DryRun", lambdatrigger.Trigger{InvocationType: types.InvocationTypeDryRun}, lambda.InvokeInput{FunctionName: &hello, InvocationType: "DryRun", Payload: []byte(`{"a":1}`)}},
+		{"Event", &lambdatrigger.Trigger{InvocationType: types.InvocationTypeEvent, FiringPath: "a"}, lambda.InvokeInput{FunctionName: &hello, InvocationType: "Event", Payload: []byte(`{"a":"` + f.ID + `"}`)}},
+		{"DryRun", &lambdatrigger.Trigger{InvocationType: types.InvocationTypeDryRun}, lambda.InvokeInput{FunctionName: &hello, InvocationType: "DryRun", Payload: []byte(`{"a":1}`)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client := new(recorder)
-			trigger := &tt.trigger
+			trigger := tt.trigger
 			trigger.Client, trigger.FunctionName, trigger.Payload = client, "hello", text(`{"a":1}`)
 			require.NoError(t, trigger.Validate())
 			require.NoError(t, trigger.Fire(t.Context(), f))

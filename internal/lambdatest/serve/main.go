@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -53,7 +54,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "export AWS_ENDPOINT_URL_LAMBDA=%s AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n", emulator.URL)
-	<-ctx.Done()
-	return emulator.Close()
+	_, err = fmt.Fprintf(out, "export AWS_ENDPOINT_URL_LAMBDA=%s AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n", emulator.URL)
+	if err == nil {
+		<-ctx.Done()
+	}
+	return errors.Join(err, emulator.Close())
 }
