@@ -16,6 +16,9 @@ GOLANGCI_LINT := .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)-$(shell go en
 # off, and the tests run without the detector rather than not at all.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+# The modules with tests against real servers.
+KUBERNETES := sources/resource triggers/k8s triggers/workflow
+
 BENCH     :=
 FUZZTIME  := 20s
 SOAK      := 60s
@@ -40,6 +43,15 @@ soak: ## Play HISTORIES (1 million) of joins; kill, cut and stop for SOAK (60s) 
 .PHONY: test-cluster
 test-cluster: ## Prove the bus on a cluster of three NATS servers, which takes minutes
 	go test $(RACE) -count=1 -timeout=20m -tags=cluster -run='^TestCluster$$' ./bus/natsbus/embedded
+
+# By each module's own go.mod: with the oldest client-go that it says it works
+# with. The first line of the tests says which server they ran against.
+.PHONY: test-kubernetes
+test-kubernetes: ## Run the tests that need a Kubernetes API server, which Go builds the first time (or KUBEBUILDER_ASSETS)
+	@set -e; KUBEBUILDER_ASSETS=$$(go run ./internal/kubetest/assets .cache); export KUBEBUILDER_ASSETS; \
+		go test $(RACE) -v -tags=kubernetes -count=1 -timeout=5m ./internal/kubetest; \
+		for m in $(KUBERNETES); do echo "go test -tags=kubernetes: $$m"; \
+		(cd $$m && GOWORK=off go test $(RACE) -tags=kubernetes -shuffle=on -count=1 -timeout=10m ./...); done
 
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do
