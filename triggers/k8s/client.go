@@ -57,30 +57,41 @@ func (c *Client) Validate() error {
 // too many or too few; that no such kind is there passes, for its definition
 // may come.
 func (c *Client) Resource(ctx context.Context, o *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
+	l, err := c.locate(ctx, o)
+	return l.resource, err
+}
+
+// location is where an object lives.
+type location struct {
+	resource  dynamic.ResourceInterface
+	namespace string // empty: in none
+}
+
+func (c *Client) locate(ctx context.Context, o *unstructured.Unstructured) (location, error) {
 	gvk, err := kindOf(o)
 	if err != nil {
-		return nil, hearken.Permanent(err)
+		return location{}, hearken.Permanent(err)
 	}
 	if c.once.Do(c.open); c.err != nil {
-		return nil, hearken.Permanent(c.err)
+		return location{}, hearken.Permanent(c.err)
 	}
 	k, err := c.kinds.of(ctx, gvk)
 	if err != nil {
-		return nil, err
+		return location{}, err
 	}
 	namespace := o.GetNamespace()
 	switch {
 	case !k.namespaced && namespace != "":
-		return nil, hearken.Permanent(fmt.Errorf("a %s has no namespace, but this one is given %q", gvk.Kind, namespace))
+		return location{}, hearken.Permanent(fmt.Errorf("a %s has no namespace, but this one is given %q", gvk.Kind, namespace))
 	case !k.namespaced:
-		return c.api.Resource(k.resource), nil
+		return location{resource: c.api.Resource(k.resource)}, nil
 	case namespace == "":
 		namespace = c.Namespace
 	}
 	if namespace == "" {
-		return nil, hearken.Permanent(fmt.Errorf("the %s names no namespace; set metadata.namespace, or the Client's Namespace", gvk.Kind))
+		return location{}, hearken.Permanent(fmt.Errorf("the %s names no namespace; set metadata.namespace, or the Client's Namespace", gvk.Kind))
 	}
-	return c.api.Resource(k.resource).Namespace(namespace), nil
+	return location{c.api.Resource(k.resource).Namespace(namespace), namespace}, nil
 }
 
 // kindOf returns what o says it is.

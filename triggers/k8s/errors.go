@@ -125,6 +125,12 @@ func applyConflicts(s metav1.Status) string {
 	return strings.Join(fields, ", ")
 }
 
+// isOtherUID knows the conflict of an object that has another uid than was asked
+// for.
+func isOtherUID(err error) bool {
+	return apierrors.IsConflict(err) && strings.Contains(err.Error(), "UID in")
+}
+
 func causes(s metav1.Status) []metav1.StatusCause {
 	if s.Details == nil {
 		return nil
