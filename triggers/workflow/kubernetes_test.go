@@ -435,8 +435,10 @@ func testBadInput(t *testing.T, w *realWorld) {
 	}{
 		"invalid label": {strings.Replace(manifest, `"team": "a"`, `"team": "a b"`, 1), "a valid label must be", true},
 		"two megabytes": {strings.Replace(manifest, `"hello"`, `"`+strings.Repeat("x", 2<<20)+`"`, 1), "larger than max", true},
-		"no such namespace": {strings.Replace(manifest, `"generateName"`, `"namespace": "nowhere", "generateName"`, 1),
-			`namespaces "nowhere" not found`, false},
+		"no such namespace": {
+			strings.Replace(manifest, `"generateName"`, `"namespace": "nowhere", "generateName"`, 1),
+			`namespaces "nowhere" not found`, false,
+		},
 		"a spec that is none": {strings.Replace(manifest, `"spec"`, `"specs"`, 1), "spec: Required value", true},
 	} {
 		err := (&workflow.Submit{Client: w.client, Manifest: fixed(tt.manifest)}).Fire(t.Context(), newFiring(t, name))
