@@ -3,7 +3,6 @@ package snssource_test
 import (
 	"bytes"
 	"errors"
-	"log/slog"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -25,13 +24,13 @@ const confirmedXML = `<ConfirmSubscriptionResponse xmlns="http://sns.amazonaws.c
 func TestASubscriptionIsConfirmed(t *testing.T) {
 	inBubble(t, "by its URL", func(t *testing.T) {
 		fake := newSNS(t, nil)
-		fake.Answer(subscribeURL("secret"), http.StatusOK, []byte(confirmedXML))
+		fake.Answer(subscribeURL, http.StatusOK, []byte(confirmedXML))
 		var log bytes.Buffer
-		rec := &sourcetest.Recorder{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		rec := &sourcetest.Recorder{Logger: textLogger(&log)}
 		s := source(fake)
 		run(t, s, rec.Output())
-		require.Equal(t, http.StatusOK, send(s, post(ask("secret").signed(t))).Code)
-		assert.Equal(t, []string{certURL, caURL, subscribeURL("secret")}, fake.Asked(), "the signature first")
+		require.Equal(t, http.StatusOK, send(s, post(ask().signed(t))).Code)
+		assert.Equal(t, []string{certURL, caURL, subscribeURL}, fake.Asked(), "the signature first")
 		assert.Empty(t, rec.Attempts())
 		assert.Contains(t, log.String(), "subscription confirmed")
 		assert.Contains(t, log.String(), topicARN+":1")
@@ -42,7 +41,7 @@ func TestASubscriptionIsConfirmed(t *testing.T) {
 		s, client := source(fake), &api{}
 		s.Client = client
 		start(t, s)
-		require.Equal(t, http.StatusOK, send(s, post(ask("secret").signed(t))).Code)
+		require.Equal(t, http.StatusOK, send(s, post(ask().signed(t))).Code)
 		assert.Equal(t, []*sns.ConfirmSubscriptionInput{{TopicArn: aws.String(topicARN), Token: aws.String("secret")}}, client.confirmed)
 		assert.Equal(t, []string{certURL, caURL}, fake.Asked())
 	})
@@ -51,16 +50,16 @@ func TestASubscriptionIsConfirmed(t *testing.T) {
 func TestAConfirmationThatFailsIsAskedForAgain(t *testing.T) {
 	for name, change := range map[string]func(fake *fakeSNS, s *snssource.Source){
 		"no connection": func(fake *fakeSNS, _ *snssource.Source) {
-			fake.Handle(subscribeURL("secret"), func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") })
+			fake.Handle(subscribeURL, func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") })
 		},
 		"refused": func(fake *fakeSNS, _ *snssource.Source) {
-			fake.Answer(subscribeURL("secret"), http.StatusForbidden, nil)
+			fake.Answer(subscribeURL, http.StatusForbidden, nil)
 		},
 		"no XML": func(fake *fakeSNS, _ *snssource.Source) {
-			fake.Answer(subscribeURL("secret"), http.StatusOK, []byte("{}"))
+			fake.Answer(subscribeURL, http.StatusOK, []byte("{}"))
 		},
 		"redirect": func(fake *fakeSNS, _ *snssource.Source) {
-			fake.Answer(subscribeURL("secret"), http.StatusFound, nil, "Location", "https://evil.example/")
+			fake.Answer(subscribeURL, http.StatusFound, nil, "Location", "https://evil.example/")
 			fake.Answer("https://evil.example/", http.StatusOK, []byte(confirmedXML))
 		},
 		"client": func(_ *fakeSNS, s *snssource.Source) { s.Client = &api{err: errors.New("denied")} },
@@ -70,9 +69,9 @@ func TestAConfirmationThatFailsIsAskedForAgain(t *testing.T) {
 			s := source(fake)
 			change(fake, s)
 			var log bytes.Buffer
-			rec := &sourcetest.Recorder{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			rec := &sourcetest.Recorder{Logger: textLogger(&log)}
 			run(t, s, rec.Output())
-			w := send(s, post(ask("secret").signed(t)))
+			w := send(s, post(ask().signed(t)))
 			assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 			assert.NotEmpty(t, w.Header().Get("Retry-After"))
 			assert.Contains(t, log.String(), "could not be confirmed")
@@ -111,7 +110,7 @@ func TestASubscribeURLDoesNothingElse(t *testing.T) {
 					s.Client = client
 				}
 				start(t, s)
-				w := send(s, post(ask("secret").with("SubscribeURL", address).signed(t)))
+				w := send(s, post(ask().with("SubscribeURL", address).signed(t)))
 				assert.Equal(t, http.StatusUnauthorized, w.Code)
 				assert.Equal(t, []string{certURL, caURL}, fake.Asked())
 				if client != nil {
@@ -127,9 +126,9 @@ func TestNothingIsConfirmedWithoutASignature(t *testing.T) {
 		fake := newSNS(t, nil)
 		s := source(fake)
 		start(t, s)
-		w := send(s, post(ask("secret").with("Signature", "AAAA").plain(t)))
+		w := send(s, post(ask().with("Signature", "AAAA").plain(t)))
 		assert.Equal(t, http.StatusUnauthorized, w.Code)
-		assert.NotContains(t, fake.Asked(), subscribeURL("secret"))
+		assert.NotContains(t, fake.Asked(), subscribeURL)
 	})
 }
 
@@ -139,9 +138,9 @@ func TestTheEndOfASubscriptionIsLoggedAndLeftAlone(t *testing.T) {
 		s, client := source(fake), &api{}
 		s.Client = client
 		var log bytes.Buffer
-		rec := &sourcetest.Recorder{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		rec := &sourcetest.Recorder{Logger: textLogger(&log)}
 		run(t, s, rec.Output())
-		body := ask("secret").with("Type", "UnsubscribeConfirmation").signed(t)
+		body := ask().with("Type", "UnsubscribeConfirmation").signed(t)
 		require.Equal(t, http.StatusOK, send(s, post(body)).Code)
 		assert.Contains(t, log.String(), "level=WARN")
 		assert.Contains(t, log.String(), "the subscription was ended")

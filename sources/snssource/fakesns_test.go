@@ -167,14 +167,12 @@ func notify(text string) message {
 }
 
 // ask returns a SubscriptionConfirmation.
-func ask(token string) message {
+func ask() message {
 	return notify("You have chosen to subscribe.\nVisit the SubscribeURL.").with(
-		"Type", "SubscriptionConfirmation", "Token", token, "SubscribeURL", subscribeURL(token), "UnsubscribeURL", nil)
+		"Type", "SubscriptionConfirmation", "Token", "secret", "SubscribeURL", subscribeURL, "UnsubscribeURL", nil)
 }
 
-func subscribeURL(token string) string {
-	return snsHost + "/?Action=ConfirmSubscription&TopicArn=" + topicARN + "&Token=" + token
-}
+const subscribeURL = snsHost + "/?Action=ConfirmSubscription&TopicArn=" + topicARN + "&Token=secret"
 
 // with returns m with fields of other values; nil takes a field away.
 func (m message) with(pairs ...any) message {

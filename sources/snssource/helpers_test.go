@@ -2,6 +2,8 @@ package snssource_test
 
 import (
 	"context"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -65,6 +67,8 @@ func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	h.ServeHTTP(w, r)
 	return w
 }
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 // only returns the one event that rec has stored.
 func only(t testing.TB, rec *sourcetest.Recorder) hearken.Event {

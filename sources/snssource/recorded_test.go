@@ -24,9 +24,9 @@ func recorded(t testing.TB, name string) []byte {
 
 const realCert = "SimpleNotificationService-7506a1e35b36ef5a444dd1a8e7cc3ed8.pem"
 
-// real returns a Source of the topic of the recorded messages, and SNS as it
+// published returns a Source of the topic of the recorded messages, and SNS as it
 // was then: it serves its certificate alone, and says where the issuer's is.
-func real(t testing.TB) (*snssource.Source, *fakeSNS) {
+func published(t testing.TB) (*snssource.Source, *fakeSNS) {
 	t.Helper()
 	fake := newSNS(t, nil)
 	fake.Roots = x509.NewCertPool()
@@ -56,7 +56,7 @@ func TestMessagesThatSNSHasReallySent(t *testing.T) {
 	} {
 		inBubble(t, c.file, func(t *testing.T) {
 			atThatTime()
-			s, _ := real(t)
+			s, _ := published(t)
 			client := &api{}
 			s.Client = client
 			rec := start(t, s)
@@ -74,7 +74,7 @@ func TestMessagesThatSNSHasReallySent(t *testing.T) {
 func TestARecordedSubscriptionIsConfirmedByItsURL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		atThatTime()
-		s, fake := real(t)
+		s, fake := published(t)
 		var m struct{ SubscribeURL string }
 		decode(t, recorded(t, "subscription-v1.json"), &m)
 		fake.Answer(m.SubscribeURL, http.StatusOK, []byte(confirmedXML))
@@ -99,7 +99,7 @@ func TestRecordedMessagesAreRefusedOnceChanged(t *testing.T) {
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			atThatTime()
-			s, _ := real(t)
+			s, _ := published(t)
 			rec := start(t, s)
 			var m message
 			decode(t, recorded(t, "notification-v2.json"), &m)
@@ -117,7 +117,7 @@ func TestARecordedMessageIsTooOldAfter75Minutes(t *testing.T) {
 	}{{74 * time.Minute, http.StatusOK}, {76 * time.Minute, http.StatusUnauthorized}} {
 		inBubble(t, c.after.String(), func(t *testing.T) {
 			atThatTime()
-			s, _ := real(t)
+			s, _ := published(t)
 			start(t, s)
 			time.Sleep(c.after)
 			assert.Equal(t, c.want, send(s, post(recorded(t, "notification-v2.json"))).Code)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -167,7 +166,7 @@ func TestWhoKnocksDoesNotFillTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := source(newSNS(t, nil))
 		var log bytes.Buffer
-		rec := &sourcetest.Recorder{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		rec := &sourcetest.Recorder{Logger: textLogger(&log)}
 		run(t, s, rec.Output())
 		body := notify("x").with("TopicArn", topicARN+"2").signed(t)
 		for range 100 {
