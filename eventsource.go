@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/hearken-go/hearken/bus"
@@ -53,6 +54,26 @@ type Source interface {
 	Run(ctx context.Context, out Output) error
 }
 
+// Reporter is implemented by a source that deals with trouble by itself, or
+// counts what the pipeline cannot see, so that Health shows it.
+type Reporter interface {
+	// Report is called at any time, concurrently, before Run too. It asks nobody
+	// and returns at once.
+	Report() Report
+}
+
+// Report is what a source says of itself. Who gives it does not change it
+// afterwards.
+type Report struct {
+	// Trouble is what keeps the source from seeing all that happens, and since
+	// when: upstream is away, a right is missing. Nil: nothing does, as far as it
+	// knows.
+	Trouble *LastError
+	// Counters count, by a name in the style of Health's JSON, what is of interest
+	// in this kind of source; since the process began.
+	Counters map[string]uint64
+}
+
 // SourceFunc is a function that is a Source.
 type SourceFunc func(ctx context.Context, out Output) error
 
@@ -81,6 +102,11 @@ type Output struct {
 	// Store is a corner of the pipeline's Store that is this event source's
 	// own: a cursor, an ETag, what was seen. Nil where the pipeline has none.
 	Store bus.Store
+
+	// Dedupe is for how long the bus recognises an event with the same id that
+	// any process has published. Zero: it does not, or only what this process
+	// published, so that replicas of a source make an event each.
+	Dedupe time.Duration
 
 	// Logger says which event source speaks. Never nil.
 	Logger *slog.Logger

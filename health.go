@@ -29,6 +29,10 @@ type EventSourceHealth struct {
 	Refused   uint64     `json:"refused"`            // emits that returned an error
 	LastEmit  time.Time  `json:"last_emit,omitzero"` // when an event was last stored
 	LastError *LastError `json:"last_error,omitempty"`
+	// Trouble and Counters are what the Source says of itself, if it is a
+	// Reporter.
+	Trouble  *LastError        `json:"trouble,omitempty"`
+	Counters map[string]uint64 `json:"counters,omitempty"`
 }
 
 // SensorHealth is the health of a sensor. How much waits for it on the bus only
@@ -262,11 +266,26 @@ func (p *Pipeline) Health() Health {
 }
 
 func (s *sourcePlan) health() EventSourceHealth {
+	report := s.report()
 	return EventSourceHealth{
 		Name: s.Name, Event: s.Event, Running: s.stats.running.Load(), Restarts: s.stats.restarts.Load(),
 		Emitted: s.stats.stored.Load(), Refused: s.stats.refused(), LastEmit: s.stats.last.time(),
-		LastError: s.stats.trouble.last.Load(),
+		LastError: s.stats.trouble.last.Load(), Trouble: report.Trouble, Counters: report.Counters,
 	}
+}
+
+// report asks the source for what it knows of itself.
+func (s *sourcePlan) report() (report Report) {
+	r, ok := s.Source.(Reporter)
+	if !ok {
+		return Report{}
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			report = Report{Trouble: &LastError{Err: newPanicError("Report", v), Time: time.Now()}}
+		}
+	}()
+	return r.Report()
 }
 
 func (s *sensorRun) health() SensorHealth {

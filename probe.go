@@ -96,6 +96,7 @@ func (h Health) withoutErrors() Health {
 	}
 	for i := range h.EventSources {
 		hide(&h.EventSources[i].LastError)
+		hide(&h.EventSources[i].Trouble)
 	}
 	for i := range h.Sensors {
 		s := &h.Sensors[i]

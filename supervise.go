@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/internal/backoff"
 )
 
@@ -64,6 +65,9 @@ func (r *runner) output(s *sourcePlan) Output {
 			}
 			return nil
 		},
+	}
+	if d, ok := r.bus.(bus.Deduper); ok {
+		out.Dedupe = d.DedupeWindow()
 	}
 	if r.store != nil {
 		out.Store = corner{r.store, sourceCorner(r.Name, s.topic)}

@@ -231,6 +231,14 @@ type GroupInfo struct {
 	LastActive time.Time
 }
 
+// Deduper is implemented by a bus that processes share, and that recognises an
+// event which one of them published when another publishes it: there replicas of
+// one source make one event. A bus within a process is not one of these.
+type Deduper interface {
+	// DedupeWindow returns for how long an event is recognised.
+	DedupeWindow() time.Duration
+}
+
 // DeadLetterCounter is implemented by a bus that counts what its place for dead
 // letters holds and has dropped.
 type DeadLetterCounter interface {

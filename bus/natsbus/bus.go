@@ -13,7 +13,7 @@ import (
 )
 
 // Bus is a bus on NATS JetStream. It implements [bus.Bus], [bus.Groups],
-// [bus.DeadLetterCounter] and [bus.Storer]. Open makes one; its methods may be
+// [bus.DeadLetterCounter], [bus.Deduper] and [bus.Storer]. Open makes one; its methods may be
 // called concurrently.
 type Bus struct {
 	cfg      Config
@@ -35,6 +35,7 @@ var (
 	_ bus.Groups            = (*Bus)(nil)
 	_ bus.DeadLetterCounter = (*Bus)(nil)
 	_ bus.Storer            = (*Bus)(nil)
+	_ bus.Deduper           = (*Bus)(nil)
 )
 
 // Open returns the bus that c describes on nc's account, whose streams it
@@ -131,6 +132,9 @@ func (b *Bus) Close(ctx context.Context) error {
 // Deleting a key removes its message and leaves no marker, so a watcher of the
 // bucket is not told. What other clients put there or delete counts too.
 func (b *Bus) Store(context.Context) (bus.Store, error) { return b.store, nil }
+
+// DedupeWindow implements bus.Deduper: it is Config.DedupeWindow.
+func (b *Bus) DedupeWindow() time.Duration { return b.cfg.DedupeWindow }
 
 // DeadLetters counts the dead letters.
 func (b *Bus) DeadLetters(ctx context.Context) (bus.DeadLetterInfo, error) {

@@ -323,6 +323,17 @@ func TestNamesTooLong(t *testing.T) {
 	require.ErrorIs(t, err, bus.ErrRejected)
 }
 
+func TestDedupeWindowIsTold(t *testing.T) {
+	for want, c := range map[time.Duration]natsbus.Config{
+		2 * time.Minute: {},
+		time.Second:     {DedupeWindow: time.Second},
+	} {
+		b, _ := newBus(t, c)
+		var d bus.Deduper = b
+		assert.Equal(t, want, d.DedupeWindow())
+	}
+}
+
 func TestGroupMistakes(t *testing.T) {
 	b, _ := newBus(t, natsbus.Config{})
 	_, err := b.Subscribe(t.Context(), bus.Group{})

@@ -1,0 +1,31 @@
+package resource
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// identity names what is watched, in which cluster: what is known of one is not
+// to be taken for what is known of another. The version is no part of it: an
+// object is the same in all.
+func (s *Source) identity(cluster string, gr schema.GroupResource) (string, error) {
+	selector, err := labels.Parse(s.Labels)
+	if err != nil {
+		return "", err
+	}
+	namespaces := slices.Clone(s.Namespaces)
+	slices.Sort(namespaces)
+	text, err := json.Marshal([]any{
+		cluster, gr.Group, gr.Resource, namespaces, selector.String(), s.NamePrefix, s.Fields, s.CreatedBy.UTC(),
+	})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:10]), nil
+}

@@ -1,0 +1,313 @@
+package sqssource
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	mathrand "math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/hearken-go/hearken"
+)
+
+// What a Source waits for, at most: a call beside what a poll waits, and between
+// calls that failed.
+const (
+	callTimeout = 10 * time.Second
+	pauseMin    = 500 * time.Millisecond
+	pauseMax    = 30 * time.Second
+)
+
+// run is a Source that runs.
+type run struct {
+	*Source
+	out        hearken.Output
+	shape      shape
+	url        string
+	visibility time.Duration
+	wait       time.Duration
+	pollers    int
+	holds      *holds
+	policy     redrive
+
+	// single is until when polls of a FIFO queue ask for one message, in
+	// nanoseconds of Unix time.
+	single atomic.Int64
+
+	mu       sync.Mutex
+	closing  bool // no more emits begin
+	emitting sync.WaitGroup
+}
+
+func newRun(s *Source, out hearken.Output) *run {
+	pollers := orDefault(s.Pollers, 2)
+	visibility := orDefault(s.Visibility, 30*time.Second)
+	return &run{
+		Source: s, out: out, shape: newShape(s), pollers: pollers, visibility: visibility,
+		wait:  orDefault(s.Wait, 10*time.Second),
+		holds: newHolds(visibility, orDefault(s.Held, max(100, batchSize*pollers))),
+	}
+}
+
+// findQueue returns false when ctx ended before the queue was found.
+func (r *run) findQueue(ctx context.Context) bool {
+	if r.url = r.Queue; r.isURL() {
+		return true
+	}
+	in := &sqs.GetQueueUrlInput{QueueName: &r.Queue}
+	if r.Account != "" {
+		in.QueueOwnerAWSAccountId = &r.Account
+	}
+	for failures := 1; ctx.Err() == nil; failures++ {
+		err := r.calling(ctx, find, 0, func(ctx context.Context) error {
+			out, err := r.Client.GetQueueUrl(ctx, in)
+			if err == nil {
+				r.url = aws.ToString(out.QueueUrl)
+			}
+			return err
+		})
+		if err == nil {
+			return true
+		}
+		pause(ctx, failures)
+	}
+	return false
+}
+
+// calling makes a call, which goes on when ctx ends, and notes how it went.
+func (r *run) calling(ctx context.Context, c call, beside time.Duration, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout+beside)
+	defer cancel()
+	err := do(ctx)
+	if err != nil {
+		r.account.failed(r.out.Logger, c, err)
+	} else {
+		r.account.succeeded(r.out.Logger, c)
+	}
+	return err
+}
+
+// work emits what the queue has until ctx ends, and then tidies up: what is
+// stored is deleted first, so that it is not handed back by mistake, and the
+// polls under way may still bring something.
+func (r *run) work(ctx context.Context) {
+	attending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var polls, deletes, beats sync.WaitGroup
+	beats.Go(func() { r.keepHidden(attending) })
+	for range r.pollers {
+		deletes.Go(func() { r.deleteStored(attending) })
+		polls.Go(func() { r.poll(ctx) })
+	}
+	<-ctx.Done()
+	r.close()
+	r.emitting.Wait()
+	r.holds.close()
+	deletes.Wait()
+	r.handBack(ctx, r.holds.rest())
+	polls.Wait()
+	r.handBack(ctx, r.holds.rest())
+	stop()
+	beats.Wait()
+}
+
+func (r *run) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closing = true
+}
+
+// poll receives messages until ctx ends.
+func (r *run) poll(ctx context.Context) {
+	attempt := rand.Text()
+	for failures := 1; ; {
+		n := r.batch()
+		if !r.holds.reserve(ctx, n) {
+			return
+		}
+		messages, err := r.receive(ctx, n, attempt)
+		if !r.begin(ctx, r.holds.add(messages, n)) {
+			return
+		}
+		if err != nil {
+			pause(ctx, failures)
+			failures++
+			continue // the same attempt: a FIFO queue gives again what was lost on its way
+		}
+		attempt, failures = rand.Text(), 1
+	}
+}
+
+// batch returns how many messages the next poll asks for.
+func (r *run) batch() int {
+	if r.fifo() && time.Now().UnixNano() < r.single.Load() {
+		return 1
+	}
+	return min(batchSize, r.holds.limit)
+}
+
+func (r *run) receive(ctx context.Context, n int, attempt string) ([]types.Message, error) {
+	in := &sqs.ReceiveMessageInput{
+		QueueUrl:            &r.url,
+		MaxNumberOfMessages: int32(n), //nolint:gosec // at most 10
+		WaitTimeSeconds:     int32(r.wait / time.Second),
+		VisibilityTimeout:   int32(r.visibility / time.Second),
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+			types.MessageSystemAttributeNameSentTimestamp,
+			types.MessageSystemAttributeNameApproximateReceiveCount,
+			types.MessageSystemAttributeNameMessageGroupId,
+		},
+		MessageAttributeNames: []string{"All"},
+	}
+	if r.fifo() {
+		in.ReceiveRequestAttemptId = &attempt
+	}
+	var messages []types.Message
+	err := r.calling(ctx, receive, r.wait, func(ctx context.Context) error {
+		out, err := r.Client.ReceiveMessage(ctx, in)
+		if err == nil {
+			messages = out.Messages
+		}
+		return err
+	})
+	r.account.received.Add(uint64(len(messages)))
+	return messages, err
+}
+
+// keepHidden extends what is held until ctx ends.
+func (r *run) keepHidden(ctx context.Context) {
+	for ctx.Err() == nil {
+		batch, at := r.holds.toExtend(time.Now())
+		if len(batch) == 0 {
+			until(ctx, nil, at)
+			continue
+		}
+		r.extend(ctx, batch)
+	}
+}
+
+// extend makes one call for changes.
+func (r *run) extend(ctx context.Context, batch []change) {
+	asked := time.Now()
+	failed, err := r.changeVisibility(ctx, batch)
+	for i, c := range batch {
+		entry, bad := failed[i]
+		switch {
+		case err == nil && !bad:
+			r.holds.extended(c, asked)
+		default:
+			r.holds.unextended(c, err != nil || !entry.SenderFault)
+		}
+	}
+}
+
+// changeVisibility returns which entries failed, by their index.
+func (r *run) changeVisibility(ctx context.Context, batch []change) (map[int]types.BatchResultErrorEntry, error) {
+	in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &r.url}
+	for i, c := range batch {
+		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
+			Id: entryID(i), ReceiptHandle: c.ReceiptHandle, VisibilityTimeout: int32(c.visibility / time.Second),
+		})
+	}
+	var failed []types.BatchResultErrorEntry
+	err := r.calling(ctx, extend, 0, func(ctx context.Context) error {
+		out, err := r.Client.ChangeMessageVisibilityBatch(ctx, in)
+		if err == nil {
+			failed = out.Failed
+		}
+		return errors.Join(err, entryError(failed))
+	})
+	if len(failed) > 0 {
+		err = nil
+	}
+	return byIndex(failed), err
+}
+
+// handBack makes messages visible to others at once, in order. What fails twice
+// comes back by itself, later.
+func (r *run) handBack(ctx context.Context, messages []*held) {
+	r.holds.release(messages)
+	for batch := range slices.Chunk(messages, batchSize) {
+		left := make([]change, len(batch))
+		for i, m := range batch {
+			left[i] = change{m, 0}
+		}
+		for range 2 {
+			if left = r.notHandedBack(ctx, left); len(left) == 0 {
+				break
+			}
+		}
+		r.account.handedBack.Add(uint64(len(batch) - len(left)))
+	}
+}
+
+// notHandedBack returns those of changes that were not made.
+func (r *run) notHandedBack(ctx context.Context, changes []change) []change {
+	failed, err := r.changeVisibility(ctx, changes)
+	if err != nil {
+		return changes
+	}
+	var left []change
+	for i, c := range changes {
+		if _, bad := failed[i]; bad {
+			left = append(left, c)
+		}
+	}
+	return left
+}
+
+// pause waits, the longer the more failures there were, with full jitter, or
+// until ctx ends.
+func pause(ctx context.Context, failures int) {
+	t := time.NewTimer(backoff(failures, pauseMin, pauseMax))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// backoff returns a wait between half of and the whole of least, doubled with each failure up
+// to most.
+func backoff(failures int, least, most time.Duration) time.Duration {
+	d := min(least<<min(failures-1, 20), most)
+	return d/2 + mathrand.N(d/2) //nolint:gosec // jitter
+}
+
+// until waits for a change or a time, zero being none, or the end of ctx.
+func until(ctx context.Context, changed <-chan struct{}, at time.Time) {
+	var due <-chan time.Time
+	if !at.IsZero() {
+		t := time.NewTimer(time.Until(at))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-changed:
+	case <-due:
+	case <-ctx.Done():
+	}
+}
+
+// Each entry of a batch is named for its index.
+const entryIDs = "0123456789"
+
+func entryID(i int) *string {
+	id := entryIDs[i : i+1]
+	return &id
+}
+
+func byIndex(failed []types.BatchResultErrorEntry) map[int]types.BatchResultErrorEntry {
+	entries := make(map[int]types.BatchResultErrorEntry, len(failed))
+	for _, f := range failed {
+		entries[strings.Index(entryIDs, aws.ToString(f.Id))] = f
+	}
+	return entries
+}
