@@ -212,6 +212,28 @@ func TestWhoLeavesDoesNotEndTheFetchForOthers(t *testing.T) {
 	})
 }
 
+func TestWhoWaitsForAnothersFetchMayLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newSNS(t, nil)
+		fake.Handle(certURL, func(*http.Request) (*http.Response, error) {
+			time.Sleep(5 * time.Second)
+			return response(http.StatusOK, toPEM(fake.Leaf)), nil
+		})
+		s := source(fake)
+		start(t, s)
+		first := make(chan int)
+		r := post(notify("x").signed(t))
+		go func() { first <- send(s, r).Code }()
+		synctest.Wait()
+		ctx, cancel := newContext(t, time.Second)
+		defer cancel()
+		began := time.Now()
+		assert.Equal(t, http.StatusServiceUnavailable, send(s, post(notify("x").signed(t)).WithContext(ctx)).Code)
+		assert.Equal(t, time.Second, time.Since(began))
+		assert.Equal(t, http.StatusOK, <-first)
+	})
+}
+
 func TestCertificatesAreKeptForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newSNS(t, nil)
