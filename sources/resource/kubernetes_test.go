@@ -254,6 +254,7 @@ func sketch(t *testing.T, e hearken.Event) string {
 }
 
 func TestKubernetes(t *testing.T) {
+	t.Parallel()
 	k := startKube(t, kubetest.Config{Users: []string{"watcher"}})
 	t.Run("parallel", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *kube){
