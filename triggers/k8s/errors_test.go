@@ -52,10 +52,14 @@ func TestAnswers(t *testing.T) {
 		"object absent":   {404, "NotFound", `configmaps "a" not found`, []any{"name", "a", "kind", "configmaps"}, true, ""},
 		"etcd's limit":    {500, "InternalError", "etcdserver: request is too large", nil, true, ""},
 		"etcd client's":   {500, "InternalError", "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097434 vs. 2097152)", nil, true, ""},
-		"test of a patch": {422, "Invalid", "the server rejected our request", causes("UnexpectedServerResponse", "", "testing value /data/a failed"), true,
-			"the server rejected our request: testing value /data/a failed"},
-		"apply conflict": {409, "Conflict", "Apply failed with 1 conflict", causes("FieldManagerConflict", ".data.a", `conflict with "kubectl"`), true,
-			`others manage .data.a (conflict with "kubectl"); Force would take it from them`},
+		"test of a patch": {
+			422, "Invalid", "the server rejected our request", causes("UnexpectedServerResponse", "", "testing value /data/a failed"), true,
+			"the server rejected our request: testing value /data/a failed",
+		},
+		"apply conflict": {
+			409, "Conflict", "Apply failed with 1 conflict", causes("FieldManagerConflict", ".data.a", `conflict with "kubectl"`), true,
+			`others manage .data.a (conflict with "kubectl"); Force would take it from them`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kubefake.New(t, configMaps)
