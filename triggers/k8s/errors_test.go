@@ -6,10 +6,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/hearken-go/hearken/internal/kubefake"
 	"github.com/hearken-go/hearken/triggers/k8s"
+	"github.com/hearken-go/hearken/triggers/triggertest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -95,6 +99,34 @@ func TestSecretsAreNotTold(t *testing.T) {
 	assert.True(t, hearken.IsPermanent(err))
 	assert.True(t, apierrors.IsInvalid(err))
 	require.ErrorContains(t, k8s.Failed(t.Context(), "create", configMap("a"), invalid), "hunter2", "another kind")
+}
+
+// A server that is busy says for how long, and the engine heeds it.
+func TestBusyServerIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts []time.Time
+		p := &hearken.Pipeline{
+			Name: "p", Bus: &memory.Bus{}, EventSources: []*hearken.EventSource{push.EventSource},
+			Sensors: []hearken.Sensor{{Name: "s", Actions: []hearken.Action{{
+				When: push, Retry: hearken.Retry{Min: 1, Max: 1},
+				Trigger: hearken.TriggerFunc(func(ctx context.Context, _ hearken.Firing) error {
+					attempts = append(attempts, time.Now())
+					if len(attempts) == 1 {
+						return k8s.Failed(ctx, "create", configMap("a"), apierrors.NewTooManyRequests("busy", 7))
+					}
+					return nil
+				}),
+			}}}},
+		}
+		stop := triggertest.Start(t, p)
+		e, err := hearken.NewEvent("commit", "1", nil)
+		require.NoError(t, err)
+		require.NoError(t, p.Emit(t.Context(), push.EventSource, e))
+		time.Sleep(time.Minute)
+		require.NoError(t, stop())
+		require.Len(t, attempts, 2)
+		assert.GreaterOrEqual(t, attempts[1].Sub(attempts[0]), 7*time.Second)
+	})
 }
 
 func TestNothingFailed(t *testing.T) {

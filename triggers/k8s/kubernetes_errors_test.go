@@ -139,6 +139,7 @@ func TestServerKinds(t *testing.T) {
 	installWidgets(t, c)
 	require.Eventually(t, func() bool { return trigger.Fire(t.Context(), firing(t, "1")) == nil }, 15*time.Second, 200*time.Millisecond,
 		"a definition that is installed later is found")
+	fires(t, trigger, firing(t, "1"))
 	fails(t, &k8s.Trigger{Client: c, Object: fixed(bare("v1", "Configmap", "a"))}, firing(t, "1"), false, `no matches for kind "Configmap" in version "v1"`)
 }
 

@@ -368,6 +368,18 @@ func TestDefaultNamespaceIsSaid(t *testing.T) {
 	require.EqualError(t, err, `update ConfigMap apps/a: configmaps "a" not found`)
 }
 
+func TestParameterThatIsNotThere(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	trigger := &k8s.Trigger{Client: client(t, s), Object: &k8s.Manifest{
+		Text: template, Params: []params.Param{{Dest: "data.ref", Value: params.Data(push, "body.ref")}},
+	}}
+	err := trigger.Fire(t.Context(), firing(t, "1"))
+	require.ErrorContains(t, err, "create: object: ")
+	require.ErrorContains(t, err, "body.ref")
+	assert.True(t, hearken.IsPermanent(err))
+	assert.Empty(t, s.Requests())
+}
+
 func TestUnknownKind(t *testing.T) {
 	s := kubefake.New(t, configMaps)
 	trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(object("example.com/v1", "Widget", "default", "a"))}
