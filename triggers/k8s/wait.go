@@ -29,11 +29,11 @@ const (
 )
 
 // Wait reads the object that o names, and watches it until judge decides: the
-// state in which it is done is returned, or judge's error as it is. An object
-// that is not there, is deleted meanwhile, or turns out to be another of this
-// name (where o has a UID) is a Permanent error. While the API server is away or
-// busy, Wait waits; it is ctx that ends it, and the error then says what stood
-// in the way.
+// state in which it is done is returned, or judge's error, wrapped. An object that
+// is not there, is deleted meanwhile, or turns out to be another of this name
+// (where o has a UID) is a Permanent error. While the API server is away or busy,
+// Wait waits; it is ctx that ends it, and the error then says what stood in the
+// way.
 func (c *Client) Wait(ctx context.Context, o *unstructured.Unstructured, judge Judge) (*unstructured.Unstructured, error) {
 	r, err := c.Resource(ctx, o)
 	if err != nil {
