@@ -98,7 +98,11 @@ func (c *Client) locate(ctx context.Context, o *unstructured.Unstructured) (loca
 // forget forgets the kind of o when err says that it is not served.
 func (c *Client) forget(o *unstructured.Unstructured, err error) {
 	var status apierrors.APIStatus
-	if c.kinds == nil || !errors.As(err, &status) || !apierrors.IsNotFound(err) {
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return
+	}
+	c.once.Do(c.open) // it is open, or there was nothing to answer so
+	if c.kinds == nil {
 		return
 	}
 	if s := status.Status(); s.Details == nil || s.Details.Name == "" {
