@@ -6,8 +6,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +36,8 @@ type realWorld struct {
 // own.
 func TestKubernetes(t *testing.T) {
 	w := newWorld(t)
+	early := w.beforeTheDefinitions(t)
+	w.install(t)
 	t.Run("group", func(t *testing.T) {
 		for name, part := range map[string]func(*testing.T, *realWorld){
 			"submit to each end":       testSubmitToEachEnd,
@@ -52,6 +54,8 @@ func TestKubernetes(t *testing.T) {
 			"abort":                    testAbort,
 			"completed":                testCompleted,
 			"forbidden":                testForbidden,
+			"terminating namespace":    testTerminating,
+			"by many at once":          testByMany,
 			"bad input":                testBadInput,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -60,6 +64,8 @@ func TestKubernetes(t *testing.T) {
 			})
 		}
 	})
+	t.Run("API server away", func(t *testing.T) { testAway(t, w) })
+	t.Run("definitions that came later", func(t *testing.T) { early(t) })
 }
 
 func newWorld(t *testing.T) *realWorld {
@@ -70,16 +76,59 @@ func newWorld(t *testing.T) *realWorld {
 	version, err := c.Version(t.Context())
 	require.NoError(t, err)
 	t.Log("kube-apiserver", version, "real; Argo's controllers are played")
-	require.NoError(t, argo.Install(t.Context(), c))
+	return &realWorld{Cluster: c, client: clientFor(t, c, "admin")}
+}
 
+// install adds Argo's kinds and plays its controllers.
+func (w *realWorld) install(t *testing.T) {
+	t.Helper()
+	require.NoError(t, argo.Install(t.Context(), w.Cluster))
 	ctx, cancel := context.WithCancel(t.Context())
 	played := make(chan error, 1)
-	go func() { played <- argo.Play(ctx, c) }()
+	go func() { played <- argo.Play(ctx, w.Cluster) }()
 	t.Cleanup(func() {
 		cancel()
 		assert.NoError(t, <-played)
 	})
-	return &realWorld{Cluster: c, client: clientFor(t, c, "admin")}
+}
+
+// beforeTheDefinitions submits when there are no Workflows yet. What it returns
+// submits again.
+func (w *realWorld) beforeTheDefinitions(t *testing.T) func(*testing.T) {
+	t.Helper()
+	submit := &workflow.Submit{Client: clientFor(t, w.Cluster, "admin"), Manifest: fixed(manifest)}
+	f := newFiring(t, "early")
+	err := submit.Fire(t.Context(), f)
+	require.ErrorContains(t, err, "the API server has no such kind, or not yet")
+	assert.False(t, hearken.IsPermanent(err))
+	return func(t *testing.T) {
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			assert.NoError(c, submit.Fire(t.Context(), f))
+		}, 15*time.Second, 500*time.Millisecond, "a client looks again after ten seconds")
+		assert.Len(t, w.made(t, f), 1)
+	}
+}
+
+// The API server is killed, and comes again.
+func testAway(t *testing.T, w *realWorld) {
+	w.workflow(t, "away", "suspend")
+	triggers := []hearken.Trigger{
+		&workflow.Submit{Client: w.client, Manifest: fixed(manifest)},
+		w.control("away", workflow.Resume),
+	}
+	f := newFiring(t, "away")
+	w.KillAPIServer()
+	for _, trigger := range triggers {
+		err := trigger.Fire(t.Context(), f)
+		require.Error(t, err)
+		assert.False(t, hearken.IsPermanent(err), "%v", err)
+	}
+	require.NoError(t, w.StartAPIServer(t.Context()))
+	for _, trigger := range triggers {
+		require.NoError(t, trigger.Fire(t.Context(), f))
+	}
+	assert.Len(t, w.made(t, f), 1)
+	w.until(t, "Workflow", "away", phaseIs("Succeeded"))
 }
 
 func clientFor(t *testing.T, c *kubetest.Cluster, user string) *k8s.Client {
@@ -413,6 +462,42 @@ func testAbort(t *testing.T, w *realWorld) {
 	require.ErrorContains(t, err, "it has been aborted")
 }
 
+// A namespace that is being deleted refuses what is new, and may come again.
+func testTerminating(t *testing.T, w *realWorld) {
+	ns := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "ending"}}}
+	r, err := w.client.Resource(t.Context(), ns)
+	require.NoError(t, err)
+	_, err = r.Create(t.Context(), ns, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.NoError(t, r.Delete(t.Context(), "ending", metav1.DeleteOptions{})) // nobody does it
+	err = (&workflow.Submit{Client: w.client, Manifest: fixed(manifest), Namespace: "ending"}).Fire(t.Context(), newFiring(t, "ending"))
+	require.ErrorContains(t, err, "because it is being terminated")
+	assert.False(t, hearken.IsPermanent(err))
+}
+
+// The bus hands one event to several processes: each firing acts once.
+func testByMany(t *testing.T, w *realWorld) {
+	w.workflow(t, "many", "suspend")
+	hash := w.rollout(t, "many")
+	f := newFiring(t, "many")
+	triggers := []hearken.Trigger{
+		&workflow.Submit{Client: w.client, Manifest: fixed(manifest)},
+		w.control("many", workflow.Resume),
+		w.control("many", workflow.Resubmit),
+		&workflow.Rollout{Client: w.client, Operation: workflow.Promote, Name: params.Const("many"), PodHash: params.Const(hash)},
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		for _, trigger := range triggers {
+			wg.Go(func() { assert.NoError(t, trigger.Fire(t.Context(), f)) })
+		}
+	}
+	wg.Wait()
+	assert.Len(t, w.made(t, f), 2, "submitted and resubmitted")
+	w.until(t, "Workflow", "many", phaseIs("Succeeded"))
+	w.pausedAt(t, "many", 3)
+}
+
 func testForbidden(t *testing.T, w *realWorld) {
 	visitor := clientFor(t, w.Cluster, "visitor")
 	for _, trigger := range []hearken.Trigger{
@@ -445,5 +530,4 @@ func testBadInput(t *testing.T, w *realWorld) {
 		require.ErrorContains(t, err, tt.want, name)
 		assert.Equal(t, tt.permanent, hearken.IsPermanent(err), "%s: %v", name, err)
 	}
-	assert.NotEmpty(t, os.Getenv(kubetest.AssetsEnv), "the servers are those of this folder")
 }
