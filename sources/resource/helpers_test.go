@@ -66,11 +66,11 @@ type rig struct {
 
 // bubble runs do in a bubble with a rig whose source watches ConfigMaps, as set
 // says.
-func bubble(t *testing.T, set func(*resource.Source), do func(r *rig)) {
+func bubble(t *testing.T, set func(*resource.Source), do func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{uid: "cluster-1"}
-		do(newRig(t, c, &memory.Store{}, set))
+		do(t, newRig(t, c, &memory.Store{}, set))
 	})
 }
 

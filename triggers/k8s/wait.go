@@ -93,6 +93,9 @@ func (w *waiter) round(ctx context.Context) (last *unstructured.Unstructured, he
 		ResourceVersion: o.GetResourceVersion(),
 		TimeoutSeconds:  &seconds,
 	})
+	if apierrors.IsForbidden(err) { // client-go does not say what
+		err = fmt.Errorf("the right to watch it is missing: %w", err)
+	}
 	if err != nil {
 		return nil, false, classify(ctx, err)
 	}
@@ -140,7 +143,7 @@ func (w *waiter) look(o *unstructured.Unstructured) (bool, error) {
 }
 
 func (w *waiter) gone() error {
-	return hearken.Permanent(fmt.Errorf("%s was deleted, or was never there", describe(w.object)))
+	return hearken.Permanent(errors.New("it was deleted, or was never there"))
 }
 
 func known(o *unstructured.Unstructured, err error) *unstructured.Unstructured {
