@@ -3,7 +3,6 @@
 package workflow_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -16,12 +15,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/rest"
 
 	"github.com/hearken-go/hearken"
-	"github.com/hearken-go/hearken/internal/kubetest"
 	"github.com/hearken-go/hearken/internal/kubetest/argo"
-	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/hearken-go/hearken/triggers/params"
 	"github.com/hearken-go/hearken/triggers/workflow"
 )

@@ -105,4 +105,3 @@ func (w *realWorld) made(t *testing.T, f hearken.Firing) []unstructured.Unstruct
 	require.NoError(t, err)
 	return list.Items
 }
-
