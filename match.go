@@ -197,7 +197,13 @@ func (w *worker) proceed(t *task, now time.Time) {
 // event whose matching failed.
 func (t *task) prepare(s *sensorPlan, a *actionPlan, events map[string]Event, err error) {
 	t.action = a
-	t.firing = Firing{ID: firingID(a.prefix, bus.IdentityOf(t.Topic, t.Event)), Sensor: s.name, Action: a.name, Events: events}
+	t.firing = Firing{
+		ID:       firingID(a.prefix, bus.IdentityOf(t.Topic, t.Event)),
+		Pipeline: s.letters.Event,
+		Sensor:   s.name,
+		Action:   a.name,
+		Events:   events,
+	}
 	if err != nil {
 		t.letter = t.newLetter(s, err)
 	}

@@ -222,7 +222,8 @@ type Action struct {
 	RateLimit interface{ Wait(context.Context) error }
 
 	// Timeout bounds one attempt. Zero: what the Trigger's AttemptTimeout
-	// says, or one minute. Negative: none.
+	// says, or one minute. Negative: none. It is not to be shorter than what the
+	// Trigger's MinTimeout says, where it has one.
 	Timeout time.Duration
 }
 

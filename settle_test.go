@@ -246,6 +246,41 @@ func TestAttemptTimeout(t *testing.T) {
 	}
 }
 
+// patient is a trigger that must be given a minute.
+type patient struct{ script }
+
+func (*patient) MinTimeout() time.Duration { return time.Minute }
+
+func TestTimeoutTooShortForTheTrigger(t *testing.T) {
+	for timeout, want := range map[time.Duration][]string{
+		0:               nil,
+		-1:              nil,
+		time.Minute:     nil,
+		2 * time.Minute: nil,
+		59 * time.Second: {
+			`Sensors["s"].Actions[0].Timeout: is 59s, but the trigger may need 1m0s; leave it zero for what the trigger says`,
+		},
+	} {
+		f := newFixture(hearken.Action{Timeout: timeout, Trigger: new(patient)})
+		assert.Equal(t, want, messages(t, f.Pipeline), "%v", timeout)
+	}
+}
+
+func TestFiringSaysWhoFires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fired := make(chan hearken.Firing, 1)
+		f := newFixture(hearken.Action{Name: "a", Trigger: hearken.TriggerFunc(func(_ context.Context, firing hearken.Firing) error {
+			fired <- firing
+			return nil
+		})})
+		f.start(t)
+		f.deliver("1")
+		got := <-fired
+		assert.Equal(t, []string{"test", "s", "a"}, []string{got.Pipeline, got.Sensor, got.Action})
+		assert.NoError(t, f.end())
+	})
+}
+
 // timed is a trigger that waits for its context's end.
 type timed struct {
 	own time.Duration

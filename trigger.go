@@ -10,6 +10,9 @@ import (
 //   - AttemptTimeout() time.Duration: how long one attempt may take when
 //     Action.Timeout is zero, for a trigger that waits or calls what runs for
 //     minutes (zero: one minute; negative: no bound);
+//   - MinTimeout() time.Duration: how long one attempt must be allowed to take,
+//     for a trigger that waits as long as it was told to: Validate refuses an
+//     Action.Timeout that is shorter;
 //   - Validator, and Reader, to be asked before anything runs.
 //
 // A trigger has no end of its own: what it holds beyond Fire, such as idle
@@ -41,9 +44,10 @@ type Firing struct {
 	// retry, redelivery and restart, in any process. It is 32 hexadecimal
 	// digits.
 	ID string
-	// Sensor and Action say what fires.
-	Sensor string
-	Action string
+	// Pipeline, Sensor and Action say what fires.
+	Pipeline string
+	Sensor   string
+	Action   string
 	// Attempt counts the attempts of this firing in this process, from 1.
 	Attempt int
 	// Events are what made the condition hold, by the name of the dependency.

@@ -193,6 +193,18 @@ func (m *mistakes) sensor(path string, p *Pipeline, s *Sensor) {
 	}
 }
 
+// timeout compares the action's with what its trigger needs.
+func (m *mistakes) timeout(path string, a *Action) {
+	defer m.recovered(path + ".Trigger")
+	t, ok := a.Trigger.(interface{ MinTimeout() time.Duration })
+	if !ok || a.Timeout <= 0 {
+		return
+	}
+	if needs := t.MinTimeout(); a.Timeout < needs {
+		m.add(path+".Timeout", "is %v, but the trigger may need %v; leave it zero for what the trigger says", a.Timeout, needs)
+	}
+}
+
 func (m *mistakes) action(path string, p *Pipeline, a *Action) {
 	m.condition(path+".When", p, a.When)
 	m.joining(path, p, a)
@@ -203,6 +215,7 @@ func (m *mistakes) action(path string, p *Pipeline, a *Action) {
 		return
 	}
 	m.ask(path+".Trigger", a.Trigger)
+	m.timeout(path, a)
 	if r, ok := a.Trigger.(Reader); ok && !isNil(a.When) {
 		defer m.recovered(path + ".Trigger")
 		m.reads(path+".Trigger", a.When, r.Reads())

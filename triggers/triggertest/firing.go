@@ -10,17 +10,18 @@ import (
 	"github.com/hearken-go/hearken"
 )
 
-// NewFiring returns the first attempt of a firing of sensor "sensor", action
-// "action", over one event for each dependency. What an event leaves empty of
+// NewFiring returns the first attempt of a firing of pipeline "pipeline", sensor
+// "sensor", action "action", over one event for each dependency. What an event leaves empty of
 // id, source and subject is stamped as Output.Emit does, but from the
 // dependency alone; the events of the map are not changed, and must have a
 // Context. Equal events give an equal ID.
 func NewFiring(events map[*hearken.Dependency]hearken.Event) hearken.Firing {
 	f := hearken.Firing{
-		Sensor:  "sensor",
-		Action:  "action",
-		Attempt: 1,
-		Events:  make(map[string]hearken.Event, len(events)),
+		Pipeline: "pipeline",
+		Sensor:   "sensor",
+		Action:   "action",
+		Attempt:  1,
+		Events:   make(map[string]hearken.Event, len(events)),
 	}
 	for d, e := range events {
 		f.Events[name(d)] = stamped(e.Clone(), d)

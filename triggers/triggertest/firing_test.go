@@ -28,6 +28,7 @@ func TestNewFiringStampsWhatIsEmpty(t *testing.T) {
 	assert.Equal(t, "push", e.Subject())
 	assert.Empty(t, given.ID(), "the given event is not changed")
 	assert.Equal(t, 1, f.Attempt)
+	assert.NotEmpty(t, f.Pipeline)
 	assert.NotEmpty(t, f.Sensor)
 	assert.NotEmpty(t, f.Action)
 }

@@ -1,0 +1,2 @@
+// Package resource makes events of what happens to Kubernetes objects.
+package resource

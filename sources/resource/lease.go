@@ -1,0 +1,190 @@
+package resource
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/hearken-go/hearken"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// minLease is the least Lease.Duration.
+const minLease = time.Second
+
+// Lease is an object of coordination.k8s.io that one of several processes holds.
+// The holder watches; the others wait. It is given back when a pipeline ends, and
+// expires when a process dies. A holder that is cut off stops before another
+// begins, save for emits that are under way, which may then come twice, with the
+// same id. Its rights are get, create and update on leases in the namespace.
+type Lease struct {
+	// Namespace and Name are where it is, the same for all processes that share
+	// it. Both are required.
+	Namespace, Name string
+	// Client is what to hold it with. Nil: made of Source.Config.
+	Client coordination.LeasesGetter
+	// Identity names this process, differently from all others. Empty: the host's
+	// name and something random.
+	Identity string
+	// Duration is after how long at most another process takes over from one that
+	// died, at least a second. Zero: 15 s.
+	Duration time.Duration
+}
+
+func (l *Lease) validate(c *rest.Config, mistake func(path, format string, args ...any)) {
+	if l.Namespace == "" {
+		mistake("Lease.Namespace", "is empty; name the namespace of the lease")
+	}
+	if l.Name == "" {
+		mistake("Lease.Name", "is empty; give the lease a name that the replicas share")
+	}
+	if l.Client == nil && c == nil {
+		mistake("Lease.Client", "is nil; without a Source.Config it is needed to hold the lease")
+	}
+	if l.Duration != 0 && l.Duration < minLease {
+		mistake("Lease.Duration", "is %v; the least is %v", l.Duration, minLease)
+	}
+}
+
+func (l *Lease) duration() time.Duration {
+	if l.Duration == 0 {
+		return 15 * time.Second
+	}
+	return l.Duration
+}
+
+func (l *Lease) identity() (string, error) {
+	if l.Identity != "" {
+		return l.Identity, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("resource: Lease.Identity is empty, and the host has no name: %w", err)
+	}
+	return host + "_" + rand.Text(), nil
+}
+
+// lead calls work while this process holds the lease, until ctx ends or work
+// fails.
+func (s *Source) lead(ctx context.Context, out hearken.Output, c clients, work func(context.Context) error) error {
+	identity, err := s.Lease.identity()
+	if err != nil {
+		return hearken.Permanent(err)
+	}
+	for ctx.Err() == nil {
+		if err := s.term(ctx, out, c, identity, work); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// term waits for the lease and calls work until that ends, or ctx, or the lease is
+// lost. The lease is given back only when work has returned.
+func (s *Source) term(ctx context.Context, out hearken.Output, c clients, identity string, work func(context.Context) error) error {
+	started := make(chan context.Context, 1)
+	elector, err := s.elector(out, c, identity, started)
+	if err != nil {
+		return hearken.Permanent(fmt.Errorf("resource: Lease: %w", err))
+	}
+	holding, giveBack := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		elector.Run(holding)
+	}()
+	defer func() {
+		giveBack()
+		<-ended
+	}()
+	out.Logger.Info("resource source waits for its lease", "lease", s.Lease.Namespace+"/"+s.Lease.Name, "identity", identity)
+	select {
+	case <-ctx.Done():
+		return nil
+	case held := <-started:
+		out.Logger.Info("resource source holds its lease")
+		working, stop := context.WithCancel(ctx)
+		defer stop()
+		defer context.AfterFunc(held, stop)()
+		err := work(working)
+		if held.Err() != nil && ctx.Err() == nil {
+			out.Logger.Warn("resource source has lost its lease")
+			return nil
+		}
+		return err
+	}
+}
+
+func (s *Source) elector(out hearken.Output, c clients, identity string, started chan<- context.Context) (*leaderelection.LeaderElector, error) {
+	client := s.Lease.Client
+	if client == nil {
+		client = c.leases
+	}
+	d := s.Lease.duration()
+	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: &lock{
+			Interface: &resourcelock.LeaseLock{
+				LeaseMeta:  metav1.ObjectMeta{Namespace: s.Lease.Namespace, Name: s.Lease.Name},
+				Client:     client,
+				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+			},
+			noted: func(err error) {
+				if err != nil {
+					s.trouble.begin(out.Logger, "lease", fmt.Errorf("resource: lease %s/%s, for which get, create and update are needed: %w", s.Lease.Namespace, s.Lease.Name, err))
+				} else {
+					s.trouble.end(out.Logger, "lease")
+				}
+			},
+		},
+		LeaseDuration:   d,
+		RenewDeadline:   d * 2 / 3,
+		RetryPeriod:     d * 2 / 15,
+		ReleaseOnCancel: true,
+		Name:            s.Lease.Name,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(held context.Context) { started <- held },
+			OnStoppedLeading: func() {},
+		},
+	})
+}
+
+// lock tells of errors that the elector would only write to standard error.
+type lock struct {
+	resourcelock.Interface
+	noted func(error)
+}
+
+func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.Interface.Get(ctx)
+	l.note(ctx, err)
+	return record, raw, err
+}
+
+func (l *lock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	err := l.Interface.Create(ctx, r)
+	l.note(ctx, err)
+	return err
+}
+
+func (l *lock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	err := l.Interface.Update(ctx, r)
+	l.note(ctx, err)
+	return err
+}
+
+// note leaves out what belongs to an election.
+func (l *lock) note(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()), apierrors.IsNotFound(err), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+	default:
+		l.noted(err)
+	}
+}

@@ -1,0 +1,126 @@
+package k8s_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/internal/kubefake"
+	"github.com/hearken-go/hearken/triggers/k8s"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic/fake"
+	"time"
+)
+
+func TestResource(t *testing.T) {
+	s := kubefake.New(t, configMaps, namespaces, widgets)
+	c := client(t, s)
+	for _, o := range []*unstructured.Unstructured{
+		configMap("a"), object("v1", "Namespace", "", "b"), object("example.com/v1", "Widget", "default", "c"),
+	} {
+		r, err := c.Resource(t.Context(), o)
+		require.NoError(t, err)
+		made, err := r.Create(t.Context(), o, metav1.CreateOptions{})
+		require.NoError(t, err)
+		assert.NotEmpty(t, made.GetUID())
+	}
+	assert.NotNil(t, s.Object("/api/v1/namespaces/default/configmaps/a"))
+	assert.NotNil(t, s.Object("/api/v1/namespaces/b"))
+	assert.NotNil(t, s.Object("/apis/example.com/v1/namespaces/default/widgets/c"))
+	asked := 0
+	for _, r := range s.Requests() {
+		if r == "GET /api/v1" || r == "GET /apis/example.com/v1" {
+			asked++
+		}
+	}
+	assert.Equal(t, 2, asked, "one question for each group and version")
+}
+
+func TestResourceRefused(t *testing.T) {
+	c := client(t, kubefake.New(t, configMaps, namespaces))
+	for name, tt := range map[string]struct {
+		object *unstructured.Unstructured
+		says   string
+	}{
+		"none":                 {nil, "there is no object"},
+		"no apiVersion":        {object("", "ConfigMap", "default", "a"), `the object "a" has no apiVersion`},
+		"broken apiVersion":    {object("a/b/c", "ConfigMap", "default", "a"), `"a/b/c" is not group/version`},
+		"no kind":              {object("v1", "", "default", "a"), `the object "a" of v1 has no kind`},
+		"no namespace":         {object("v1", "ConfigMap", "", "a"), "the ConfigMap names no namespace"},
+		"a namespace too many": {object("v1", "Namespace", "default", "a"), `a Namespace has no namespace, but this one is given "default"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := c.Resource(t.Context(), tt.object)
+			require.ErrorContains(t, err, tt.says)
+			assert.True(t, hearken.IsPermanent(err))
+		})
+	}
+}
+
+func TestResourceDefaultNamespace(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	c := client(t, s)
+	c.Namespace = "apps"
+	o := object("v1", "ConfigMap", "", "a")
+	r, err := c.Resource(t.Context(), o)
+	require.NoError(t, err)
+	_, err = r.Create(t.Context(), o, metav1.CreateOptions{})
+	require.NoError(t, err)
+	assert.NotNil(t, s.Object("/api/v1/namespaces/apps/configmaps/a"))
+}
+
+func TestResourceUnconfigured(t *testing.T) {
+	_, err := (&k8s.Client{}).Resource(t.Context(), configMap("a"))
+	require.ErrorContains(t, err, "Config: is nil; set it, or both Dynamic and Mapper")
+	assert.True(t, hearken.IsPermanent(err))
+}
+
+// late is a mapper that learns of a kind when it is reset.
+type late struct {
+	meta.DefaultRESTMapper
+	resets int
+}
+
+func (l *late) Reset() {
+	l.resets++
+	l.Add(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Widget"}, meta.RESTScopeNamespace)
+}
+
+func TestKindInstalledLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mapper := &late{DefaultRESTMapper: *meta.NewDefaultRESTMapper(nil)}
+		c := &k8s.Client{Dynamic: fake.NewSimpleDynamicClient(runtime.NewScheme()), Mapper: mapper}
+		o := object("example.com/v1", "Widget", "default", "a")
+		for range 3 {
+			_, err := c.Resource(t.Context(), o)
+			require.ErrorContains(t, err, `no matches for kind "Widget" in version "example.com/v1"`)
+			assert.False(t, hearken.IsPermanent(err))
+			time.Sleep(3 * time.Second)
+		}
+		assert.Zero(t, mapper.resets, "within 10 seconds")
+		time.Sleep(time.Second)
+		_, err := c.Resource(t.Context(), o)
+		require.NoError(t, err)
+		assert.Equal(t, 1, mapper.resets)
+	})
+}
+
+func TestKindByServer(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	c := client(t, s)
+	o := object("example.com/v1", "Widget", "default", "a")
+	for range 3 {
+		_, err := c.Resource(t.Context(), o)
+		require.ErrorContains(t, err, `no matches for kind "Widget"`)
+		assert.False(t, hearken.IsPermanent(err))
+	}
+	assert.Len(t, s.Requests(), 1, "it is not asked again at once")
+	assert.True(t, strings.HasPrefix(s.Requests()[0], "GET /apis/example.com/v1"), s.Requests())
+}

@@ -1,0 +1,114 @@
+package k8s
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/triggers/params"
+	"github.com/tidwall/gjson"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// Manifest is an object in YAML or JSON, with values put in. It is used by
+// pointer, and its fields must not be changed once in use.
+//
+//	&k8s.Manifest{Text: job, Params: []params.Param{
+//		{Dest: "spec.template.spec.containers.0.env.0.value", Value: params.Data(push, "body.ref")},
+//	}}
+//
+// Values are put in as JSON, so that none can become anything but a value.
+type Manifest struct {
+	// Text is one object. Required.
+	Text string
+	// Params are put in, in order.
+	Params []params.Param
+
+	once     sync.Once
+	template *params.Template
+	err      error // what is wrong with Text
+}
+
+// Payload implements hearken.Payload.
+func (m *Manifest) Payload(f hearken.Firing) ([]byte, error) {
+	if m.once.Do(m.parse); m.err != nil {
+		return nil, hearken.Permanent(m.err)
+	}
+	return m.template.Payload(f)
+}
+
+// Reads implements hearken.Reader. Paths are such as `Params[0].Value`.
+func (m *Manifest) Reads() []hearken.Read {
+	return (&params.Template{Params: m.Params}).Reads()
+}
+
+// Validate implements hearken.Validator: it finds a Text that is no object, or
+// lacks what neither it nor Params provide, and what is wrong with Params.
+func (m *Manifest) Validate() error {
+	if m.once.Do(m.parse); m.err != nil {
+		return m.err
+	}
+	errs := []error{m.template.Validate()}
+	for _, required := range []string{"apiVersion", "kind"} {
+		if !m.has(required) {
+			errs = append(errs, textError("has no "+required))
+		}
+	}
+	if !m.has("metadata.name") && !m.has("metadata.generateName") {
+		errs = append(errs, textError("has neither a metadata.name nor a metadata.generateName"))
+	}
+	return errors.Join(errs...)
+}
+
+func (m *Manifest) has(field string) bool {
+	for _, p := range m.Params {
+		if p.Dest == field || strings.HasPrefix(field, p.Dest+".") {
+			return true
+		}
+	}
+	return gjson.GetBytes(m.template.JSON, field).Exists()
+}
+
+func textError(msg string) error { return &hearken.ConfigError{Path: "Text", Msg: msg} }
+
+func (m *Manifest) parse() {
+	text, err := single(m.Text)
+	switch {
+	case err != nil:
+		m.err = textError(err.Error())
+	case !gjson.ParseBytes(text).IsObject():
+		m.err = textError("is no object")
+	default:
+		m.template = &params.Template{JSON: text, Params: m.Params}
+	}
+}
+
+// single returns the only document of a YAML text that is not empty, as JSON.
+func single(text string) ([]byte, error) {
+	var found []byte
+	r := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
+	for {
+		doc, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		doc, err = yaml.YAMLToJSONStrict(doc)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("is neither YAML nor JSON: %w", err)
+		case string(doc) == "null":
+		case found != nil:
+			return nil, errors.New("holds several documents; an action acts on one object, so make an action of each")
+		default:
+			found = doc
+		}
+	}
+}

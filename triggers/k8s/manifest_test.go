@@ -1,0 +1,73 @@
+package k8s_test
+
+import (
+	"testing"
+
+	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/triggers/k8s"
+	"github.com/hearken-go/hearken/triggers/params"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestManifest(t *testing.T) {
+	m := manifest()
+	require.NoError(t, m.Validate())
+	text, err := m.Payload(firing(t, "1"))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"generateName":"hello-","namespace":"default"},
+		"data":{"greeting":"hello","name":"web"}}`, string(text))
+	require.Len(t, m.Reads(), 1)
+	assert.Equal(t, "Params[0].Value", m.Reads()[0].Path)
+}
+
+// What an event says is a value, never a part of the document.
+func TestManifestIsNoPlaceToPutYAMLIn(t *testing.T) {
+	m := &k8s.Manifest{Text: template, Params: []params.Param{{Dest: "data.name", Value: "x\nmetadata: {namespace: kube-system}"}}}
+	text, err := m.Payload(hearken.Firing{})
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"name":"x\nmetadata: {namespace: kube-system}"`)
+	assert.Contains(t, string(text), `"namespace":"default"`)
+}
+
+func TestManifestForms(t *testing.T) {
+	for name, text := range map[string]string{
+		"JSON":              `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}`,
+		"one of a document": "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n",
+		"a comment before":  "# hello\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &k8s.Manifest{Text: text}
+			require.NoError(t, m.Validate())
+			got, err := m.Payload(hearken.Firing{})
+			require.NoError(t, err)
+			assert.JSONEq(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}`, string(got))
+		})
+	}
+}
+
+func TestManifestMistakes(t *testing.T) {
+	const good = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+	for name, tt := range map[string]struct {
+		manifest *k8s.Manifest
+		says     string
+	}{
+		"empty":          {&k8s.Manifest{}, "Text: is no object"},
+		"a list":         {&k8s.Manifest{Text: "[1]"}, "Text: is no object"},
+		"no YAML":        {&k8s.Manifest{Text: "a: [}"}, "Text: is neither YAML nor JSON"},
+		"a key twice":    {&k8s.Manifest{Text: good + "kind: Secret\n"}, "already set in map"},
+		"two documents":  {&k8s.Manifest{Text: good + "---\n" + good}, "Text: holds several documents"},
+		"no apiVersion":  {&k8s.Manifest{Text: "kind: ConfigMap\nmetadata: {name: a}"}, "Text: has no apiVersion"},
+		"no kind":        {&k8s.Manifest{Text: "apiVersion: v1\nmetadata: {name: a}"}, "Text: has no kind"},
+		"no metadata":    {&k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap"}, "Text: has neither a metadata.name nor a metadata.generateName"},
+		"no destination": {&k8s.Manifest{Text: good, Params: []params.Param{{Dest: `list.#(a=="b").c`, Value: 1}}}, "Params[0].Dest"},
+	} {
+		t.Run(name, func(t *testing.T) { require.ErrorContains(t, tt.manifest.Validate(), tt.says) })
+	}
+	broken := &k8s.Manifest{Text: "[1]"}
+	_, err := broken.Payload(hearken.Firing{})
+	require.ErrorContains(t, err, "Text: is no object")
+	assert.True(t, hearken.IsPermanent(err))
+	given := &k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap", Params: []params.Param{{Dest: "metadata.name", Value: "a"}}}
+	assert.NoError(t, given.Validate(), "what a parameter provides is not missed")
+}

@@ -1,0 +1,94 @@
+package k8s
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/hearken-go/hearken"
+	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// object returns the firing's object, named and, to be created, marked.
+func (t *Trigger) object(f hearken.Firing) (*unstructured.Unstructured, error) {
+	if t.Client == nil || t.Object == nil {
+		return nil, hearken.Permanent(errors.New("the trigger has no Client, or no Object"))
+	}
+	text, err := t.Object.Payload(f)
+	if err != nil {
+		return nil, fmt.Errorf("%v: object: %w", t.Operation, err)
+	}
+	o := &unstructured.Unstructured{}
+	if err := json.Unmarshal(text, &o.Object); err != nil {
+		return nil, hearken.Permanent(fmt.Errorf("%v: the object is no JSON object: %w", t.Operation, err))
+	}
+	if err := t.complete(o, f); err != nil {
+		return nil, hearken.Permanent(fmt.Errorf("%v %s: %w", t.Operation, describe(o), err))
+	}
+	return o, nil
+}
+
+// complete checks what goes into a URL, so that no name that comes from an event
+// leads elsewhere, and gives o its name.
+func (t *Trigger) complete(o *unstructured.Unstructured, f hearken.Firing) error {
+	if _, err := kindOf(o); err != nil {
+		return err
+	}
+	meta, ok := o.Object["metadata"].(map[string]any)
+	if !ok {
+		return errors.New("the object has no metadata, which would name it")
+	}
+	for _, field := range []string{"name", "generateName", "namespace", "uid", "resourceVersion"} {
+		if v, ok := meta[field]; ok {
+			if _, ok := v.(string); !ok {
+				return fmt.Errorf("metadata.%s is no string", field)
+			}
+		}
+	}
+	if namespace := o.GetNamespace(); namespace != "" {
+		if wrong := validation.IsDNS1123Label(namespace); len(wrong) > 0 {
+			return fmt.Errorf("metadata.namespace %q: %s", namespace, strings.Join(wrong, "; "))
+		}
+	}
+	return t.name(o, f)
+}
+
+func (t *Trigger) name(o *unstructured.Unstructured, f hearken.Firing) error {
+	creates := t.Operation == Create || t.Operation == CreateIfAbsent || t.Operation == Merge
+	prefix := o.GetGenerateName()
+	switch {
+	case o.GetName() != "":
+	case creates && prefix != "":
+		o.SetName(Name(prefix, f, 0, t.MaxName))
+		o.SetGenerateName("")
+	case creates:
+		return errors.New("the object has neither a name nor a generateName")
+	default:
+		return errors.New("the object has no name, which would say which one is meant")
+	}
+	if wrong := path.IsValidPathSegmentName(o.GetName()); len(wrong) > 0 {
+		return fmt.Errorf("metadata.name %q: %s", o.GetName(), strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+// maxFieldManager is what the API server takes.
+const maxFieldManager = 128
+
+// fieldManager makes one of a pipeline's name.
+func fieldManager(pipeline string) string {
+	if pipeline == "" {
+		return "hearken"
+	}
+	printable := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '-'
+		}
+		return r
+	}, "hearken/"+pipeline)
+	return strings.ToValidUTF8(printable[:min(len(printable), maxFieldManager)], "")
+}
