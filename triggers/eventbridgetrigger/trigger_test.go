@@ -84,6 +84,7 @@ func TestWhatIsNoDetail(t *testing.T) {
 		{``, "", "is no JSON object"},
 		{`{"meta":"x"}`, "meta.firing", "meta is no object"},
 		{`{"a":{"b":[]}}`, "a.b.firing", "a.b is no object"},
+		{`{"firing":"a","firing":"b"}`, "", "holds firing twice"},
 	} {
 		trigger.Payload, trigger.FiringPath = text(tt.detail), tt.path
 		err := trigger.Fire(t.Context(), firing(t, `{}`))
