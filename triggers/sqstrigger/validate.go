@@ -82,9 +82,11 @@ func isAttributeName(s string) bool {
 	lower := strings.ToLower(s)
 	return len(s) <= 256 && !strings.HasPrefix(lower, "aws.") && !strings.HasPrefix(lower, "amazon.") &&
 		!strings.HasPrefix(s, ".") && !strings.HasSuffix(s, ".") && !strings.Contains(s, "..") &&
-		!strings.ContainsFunc(s, func(c rune) bool {
-			return !(c == '_' || c == '-' || c == '.' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z')
-		})
+		!strings.ContainsFunc(s, func(c rune) bool { return c != '.' && !isName(c) })
+}
+
+func isName(c rune) bool {
+	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
 type mistakes []error
