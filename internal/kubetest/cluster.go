@@ -136,19 +136,29 @@ func (c *Cluster) StartAPIServer(ctx context.Context) error {
 // ready fails until the API server answers and has made its first namespace.
 func (c *Cluster) ready(ctx context.Context) error {
 	if c.client == nil {
-		pool := x509.NewCertPool()
-		cert, err := os.ReadFile(c.CAFile())
+		client, err := c.NewClient()
 		if err != nil {
 			return err
 		}
-		pool.AppendCertsFromPEM(cert)
-		c.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+		c.client = client
 	}
 	if _, err := c.get(ctx, "/readyz"); err != nil {
 		return err
 	}
 	_, err := c.get(ctx, "/api/v1/namespaces/default")
 	return err
+}
+
+// NewClient returns a client that knows the API server's certificate. A request
+// needs a Token.
+func (c *Cluster) NewClient() (*http.Client, error) {
+	pool := x509.NewCertPool()
+	cert, err := os.ReadFile(c.CAFile())
+	if err != nil {
+		return nil, err
+	}
+	pool.AppendCertsFromPEM(cert)
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}, nil
 }
 
 // KillAPIServer ends the API server by SIGKILL. It does nothing to one that is

@@ -167,3 +167,19 @@ func requireFake(t *testing.T) (*kubefake.Server, *argoServer) {
 	require.NotNil(t, s)
 	return s, newArgoServer(t, s)
 }
+
+// serverFunc is an argo-server that does what act does.
+func serverFunc(tb testing.TB, act func(r *http.Request) error) *workflow.Server {
+	tb.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := act(r); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprint(w, "{}")
+	}))
+	tb.Cleanup(s.Close)
+	transport := &http.Transport{}
+	tb.Cleanup(transport.CloseIdleConnections)
+	return &workflow.Server{URL: s.URL, Client: &http.Client{Transport: transport}}
+}
