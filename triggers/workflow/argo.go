@@ -7,7 +7,7 @@ import (
 
 // What Argo calls things, by its own sources: for Argo Workflows v3.4 to v4.1
 // workflow/common/common.go and pkg/apis/workflow/v1alpha1/workflow_types.go, for
-// Argo Rollouts v1.7 and v1.8 pkg/apis/rollouts/v1alpha1/types.go.
+// Argo Rollouts v1.0 to v1.8 pkg/apis/rollouts/v1alpha1/types.go.
 const (
 	argoGroup   = "argoproj.io"
 	argoVersion = "v1alpha1"

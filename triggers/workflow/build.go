@@ -12,23 +12,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-	"sigs.k8s.io/yaml"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/hearken-go/hearken/triggers/params"
 )
 
-// fromManifest reads a Workflow, as JSON or YAML. A status would be taken over
+// fromManifest reads the JSON of a Workflow. A status would be taken over
 // as it is, since Workflows have no status subresource: it is left out.
 func fromManifest(manifest []byte) (*unstructured.Unstructured, error) {
 	wf := &unstructured.Unstructured{}
-	raw, err := yaml.YAMLToJSONStrict(manifest)
-	if err == nil {
-		err = utiljson.Unmarshal(raw, &wf.Object) // whole numbers stay whole
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the manifest is neither JSON nor YAML of an object: %w", err)
+	if err := utiljson.Unmarshal(manifest, &wf.Object); err != nil { // whole numbers stay whole
+		return nil, fmt.Errorf("the manifest is no JSON of an object (a *k8s.Manifest takes YAML): %w", err)
 	}
 	switch v, k := wf.GetAPIVersion(), wf.GetKind(); {
 	case v == "":

@@ -102,17 +102,15 @@ spec:
 }
 
 func TestFromManifest(t *testing.T) {
-	const head = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n"
 	for name, tt := range map[string]struct{ manifest, err string }{
-		"yaml":               {manifest: head + "spec: {}\nstatus: {phase: Succeeded}"},
-		"json":               {manifest: `{"apiVersion":"argoproj.io/v1alpha1","kind":"Workflow","spec":{},"status":{}}`},
-		"no apiVersion":      {manifest: "kind: Workflow", err: "has no apiVersion; a Workflow's is argoproj.io/v1alpha1"},
-		"another kind":       {manifest: "apiVersion: v1\nkind: Pod", err: `is of v1 "Pod"; Submit takes argoproj.io/v1alpha1 "Workflow"`},
-		"a template":         {manifest: "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate", err: `"WorkflowTemplate"; Submit takes`},
-		"text":               {manifest: "hello", err: "neither JSON nor YAML of an object"},
-		"a list":             {manifest: "[1]", err: "neither JSON nor YAML of an object"},
-		"nothing":            {manifest: "", err: "no apiVersion"},
-		"the same key twice": {manifest: head + "spec: {}\nspec: {a: b}", err: "already set"},
+		"a Workflow":    {manifest: `{"apiVersion":"argoproj.io/v1alpha1","kind":"Workflow","spec":{},"status":{}}`},
+		"no apiVersion": {manifest: `{"kind":"Workflow"}`, err: "has no apiVersion; a Workflow's is argoproj.io/v1alpha1"},
+		"another kind":  {manifest: `{"apiVersion":"v1","kind":"Pod"}`, err: `is of v1 "Pod"; Submit takes argoproj.io/v1alpha1 "Workflow"`},
+		"a template":    {manifest: `{"apiVersion":"argoproj.io/v1alpha1","kind":"WorkflowTemplate"}`, err: `"WorkflowTemplate"; Submit takes`},
+		"YAML":          {manifest: "kind: Workflow", err: "no JSON of an object (a *k8s.Manifest takes YAML)"},
+		"a list":        {manifest: "[1]", err: "no JSON of an object"},
+		"nothing":       {manifest: "", err: "no JSON of an object"},
+		"null":          {manifest: "null", err: "no apiVersion"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wf, err := workflow.FromManifest([]byte(tt.manifest))

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/hearken-go/hearken v0.1.0
+	github.com/hearken-go/hearken/sources/resource v0.1.0
 	github.com/hearken-go/hearken/triggers/k8s v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
@@ -60,5 +61,7 @@ require (
 )
 
 replace github.com/hearken-go/hearken => ../..
+
+replace github.com/hearken-go/hearken/sources/resource => ../../sources/resource
 
 replace github.com/hearken-go/hearken/triggers/k8s => ../k8s

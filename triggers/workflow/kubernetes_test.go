@@ -50,6 +50,7 @@ func TestKubernetes(t *testing.T) {
 			"promote step by step":     testPromote,
 			"promote in full":          testPromoteInFull,
 			"abort":                    testAbort,
+			"completed":                testCompleted,
 			"forbidden":                testForbidden,
 			"bad input":                testBadInput,
 		} {

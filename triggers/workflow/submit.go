@@ -28,8 +28,8 @@ type Submit struct {
 	// Client reaches the API server.
 	Client *k8s.Client
 
-	// Manifest makes the whole Workflow, as JSON or YAML: a *params.Template with
-	// values put in, or Go code. Its metadata.generateName, without one its
+	// Manifest makes the JSON of the whole Workflow: a *k8s.Manifest, which takes
+	// YAML and has values put in, a *params.Template, or Go code. Its metadata.generateName, without one its
 	// metadata.name and a dash, is the prefix of the name. A status is left out.
 	Manifest hearken.Payload
 

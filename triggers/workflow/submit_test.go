@@ -151,7 +151,7 @@ func TestSubmitRefusesWhatIsNoWorkflow(t *testing.T) {
 		err       string
 		permanent bool
 	}{
-		"another kind": {workflow.Submit{Manifest: fixed("apiVersion: v1\nkind: Pod")}, `is of v1 "Pod"`, true},
+		"another kind": {workflow.Submit{Manifest: fixed(`{"apiVersion":"v1","kind":"Pod"}`)}, `is of v1 "Pod"`, true},
 		"another namespace": {workflow.Submit{
 			Manifest: fixed(strings.Replace(manifest, `"generateName"`, `"namespace": "other", "generateName"`, 1)), Namespace: "argo",
 		}, `the manifest's namespace is "other", but Submit's is "argo"`, true},

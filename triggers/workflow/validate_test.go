@@ -72,7 +72,7 @@ func TestValidate(t *testing.T) {
 			`Namespace: "a/b" is no namespace`,
 			"Server.URL: is empty; an argo-server is at such as https://argo-server.argo:2746",
 		}},
-		"URLs": {&workflow.Server{URL: "argo:2746"}, []string{"URL: is \"argo:2746\"; it begins with https:// and a host"}},
+		"URLs":   {&workflow.Server{URL: "argo:2746"}, []string{"URL: is \"argo:2746\"; it begins with https:// and a host"}},
 		"no URL": {&workflow.Server{URL: "::"}, []string{"URL: is no URL"}},
 		"secrets in the URL": {&workflow.Server{URL: "https://me:secret@argo"}, []string{
 			"URL: has a user, a query or a fragment; the Token has a field of its own",
