@@ -58,6 +58,7 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
+	cluster.QPS, cluster.Burst = 50, 100 // client-go's 5 a second are few for an operator
 	b, closeBus, err := openBus(ctx, f)
 	if err != nil {
 		return err
