@@ -157,10 +157,15 @@ type eventData struct {
 
 func data(t *testing.T, e hearken.Event) eventData {
 	t.Helper()
-	var d eventData
-	require.NoError(t, json.Unmarshal(e.Data(), &d), string(e.Data()))
+	d, err := parse(e)
+	require.NoError(t, err, string(e.Data()))
 	assert.Equal(t, "resource", e.Type())
 	return d
+}
+
+func parse(e hearken.Event) (d eventData, err error) {
+	err = json.Unmarshal(e.Data(), &d)
+	return d, err
 }
 
 // await lets time pass until there is news, a minute at most.

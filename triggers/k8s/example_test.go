@@ -72,7 +72,7 @@ spec:
 	// Output:
 	// <nil>
 	// <nil>
-	// build-7dlb2nzn2w24a true {"push":"42"}
+	// build-7pk6dsrvarlft true {"push":"42"}
 }
 
 // Update changes what is there, and begins again when somebody else has changed

@@ -36,7 +36,15 @@ type Process struct {
 func Start(t *testing.T, flags ...string) *Process {
 	t.Helper()
 	addr := freeAddr(t)
-	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", addr}, flags...)...)
+	p := Run(t, append([]string{"-addr", addr}, flags...)...)
+	p.Addr = addr
+	return p
+}
+
+// Run starts an example that has no -addr.
+func Run(t *testing.T, flags ...string) *Process {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], flags...)
 	cmd.Env = append(os.Environ(), variable+"=1")
 	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
@@ -47,7 +55,7 @@ func Start(t *testing.T, flags ...string) *Process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return &Process{cmd, addr, bufio.NewScanner(out)}
+	return &Process{cmd, "", bufio.NewScanner(out)}
 }
 
 func freeAddr(t *testing.T) string {

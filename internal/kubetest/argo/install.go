@@ -96,16 +96,17 @@ type statusError struct {
 
 func (e *statusError) Error() string { return fmt.Sprintf("%d: %s", e.code, e.body) }
 
-func isConflict(err error) bool {
-	var s *statusError
-	return errors.As(err, &s) && (s.code == http.StatusConflict || s.code == http.StatusNotFound)
-}
-
-// refused says that the server found something wrong with the request, not that
-// it was away.
+// refused says that the server found something wrong with the request: not that it
+// was away, or has just come and knows not all yet.
 func refused(err error) bool {
 	var s *statusError
-	return errors.As(err, &s) && s.code < 500
+	return errors.As(err, &s) && (s.code == http.StatusBadRequest || s.code == http.StatusUnprocessableEntity)
+}
+
+// changed says that the object has been changed or deleted meanwhile.
+func changed(err error) bool {
+	var s *statusError
+	return errors.As(err, &s) && (s.code == http.StatusConflict || s.code == http.StatusNotFound)
 }
 
 func (a *api) do(ctx context.Context, method, path, contentType string, body []byte, answer any) error {

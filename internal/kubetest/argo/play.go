@@ -77,7 +77,7 @@ func (a *api) follow(ctx context.Context, resource string, events *json.Decoder,
 		if patch == nil {
 			continue
 		}
-		if err := a.patch(ctx, resource, e.Object, patch); err != nil && !isConflict(err) {
+		if err := a.patch(ctx, resource, e.Object, patch); err != nil && !changed(err) {
 			return fmt.Errorf("%s %s: %w", resource, e.Object.text("metadata", "name"), err)
 		}
 	}
