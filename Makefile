@@ -41,6 +41,15 @@ soak: ## Play HISTORIES (1 million) of joins; kill, cut and stop for SOAK (60s) 
 test-cluster: ## Prove the bus on a cluster of three NATS servers, which takes minutes
 	go test $(RACE) -count=1 -timeout=20m -tags=cluster -run='^TestCluster$$' ./bus/natsbus/embedded
 
+# Modules with tests that run against servers of AWS's protocols.
+AWS_MODULES := sources/sqssource
+
+.PHONY: test-aws
+test-aws: ## Test against servers of AWS's protocols, installed into .cache (needs java, mvn, python3)
+	go run ./internal/awstest/servers/install
+	@set -e; for m in $(AWS_MODULES); do echo "go test -tags aws: $$m"; \
+		(cd $$m && GOWORK=off go test -tags aws $(RACE) -shuffle=on -count=1 -timeout=10m ./...); done
+
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do
 	@set -e; for m in $(MODULES); do echo "go build, go vet: $$m"; \
