@@ -68,7 +68,7 @@ func TestMistakesOfAPart(t *testing.T) {
 
 func TestReadsAt(t *testing.T) {
 	var paths []string
-	for _, r := range hearken.ReadsAt("Payload", asked(nil)) {
+	for _, r := range hearken.ReadsAt("Payload", asked(func() error { return nil })) {
 		paths = append(paths, r.Path)
 	}
 	assert.Equal(t, []string{"Payload[0]", "Payload.Body", "Payload"}, paths)
