@@ -106,7 +106,7 @@ func managedAt(o *unstructured.Unstructured, manager string) {
 	with("metadata.managedFields", fields)(o)
 }
 
-func (c *cluster) createIn(gvr schema.GroupVersionResource, o *unstructured.Unstructured) *unstructured.Unstructured {
+func (c *cluster) createIn(gvr schema.GroupVersionResource, o *unstructured.Unstructured) {
 	c.locked(func() {
 		c.version++
 		c.uids++
@@ -117,21 +117,19 @@ func (c *cluster) createIn(gvr schema.GroupVersionResource, o *unstructured.Unst
 		c.objects[key(gvr, o.GetNamespace(), o.GetName())] = o
 		c.history = append(c.history, change{c.version, gvr.Resource, nil, o})
 	})
-	return o
 }
 
-func (c *cluster) create(name string, set ...func(*unstructured.Unstructured)) *unstructured.Unstructured {
-	return c.createIn(configMaps, object(name, set...))
+func (c *cluster) create(name string, set ...func(*unstructured.Unstructured)) {
+	c.createIn(configMaps, object(name, set...))
 }
 
 // update changes an object; without changes only its version.
-func (c *cluster) update(name string, set ...func(*unstructured.Unstructured)) *unstructured.Unstructured {
-	var o *unstructured.Unstructured
+func (c *cluster) update(name string, set ...func(*unstructured.Unstructured)) {
 	c.locked(func() {
 		c.version++
 		ns, n, _ := strings.Cut(name, "/")
 		was := c.objects[key(configMaps, ns, n)]
-		o = was.DeepCopy()
+		o := was.DeepCopy()
 		for _, set := range set {
 			set(o)
 		}
@@ -140,7 +138,6 @@ func (c *cluster) update(name string, set ...func(*unstructured.Unstructured)) *
 		c.objects[key(configMaps, ns, n)] = o
 		c.history = append(c.history, change{c.version, configMaps.Resource, was, o})
 	})
-	return o
 }
 
 func (c *cluster) delete(name string) {

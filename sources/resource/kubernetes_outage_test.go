@@ -24,7 +24,6 @@ import (
 
 // TestKubernetesOutages takes the API server away, and so has a cluster of its own.
 func TestKubernetesOutages(t *testing.T) {
-	t.Parallel()
 	k := startKube(t, kubetest.Config{})
 	t.Run("restart without storm and gap", func(t *testing.T) { restart(t, k, "resumed", false) })
 	t.Run("restart after compaction", func(t *testing.T) { restart(t, k, "compacted", true) })

@@ -256,24 +256,22 @@ func sketch(t *testing.T, e hearken.Event) string {
 func TestKubernetes(t *testing.T) {
 	t.Parallel()
 	k := startKube(t, kubetest.Config{Users: []string{"watcher"}})
-	t.Run("parallel", func(t *testing.T) {
-		for name, test := range map[string]func(*testing.T, *kube){
-			"every type with every filter":     testFilters,
-			"every operator of labels":         testLabelOperators,
-			"two replicas make one event each": testReplicas,
-			"missing rights":                   testRights,
-			"a CRD that is installed later":    testLateCRD,
-			"another selector":                 testSelector,
-			"one of two holds the lease":       testLease,
-			"secrets and old bodies":           testSecrets,
-			"pages":                            testPages,
-		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				test(t, k)
-			})
-		}
-	})
+	for name, test := range map[string]func(*testing.T, *kube){
+		"every type with every filter":     testFilters,
+		"every operator of labels":         testLabelOperators,
+		"two replicas make one event each": testReplicas,
+		"missing rights":                   testRights,
+		"a CRD that is installed later":    testLateCRD,
+		"another selector":                 testSelector,
+		"one of two holds the lease":       testLease,
+		"secrets and old bodies":           testSecrets,
+		"pages":                            testPages,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, k)
+		})
+	}
 }
 
 func testFilters(t *testing.T, k *kube) {

@@ -113,7 +113,7 @@ func (s *Source) term(ctx context.Context, out hearken.Output, c clients, identi
 		out.Logger.Info("resource source holds its lease")
 		working, stop := context.WithCancel(ctx)
 		defer stop()
-		defer context.AfterFunc(held, stop)()
+		defer context.AfterFunc(held, stop)() //nolint:contextcheck // held is the lease's, and not the caller's
 		err := work(working)
 		if held.Err() != nil && ctx.Err() == nil {
 			out.Logger.Warn("resource source has lost its lease")

@@ -2,9 +2,16 @@ package resource_test
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/hearken-go/hearken/sources/resource"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,4 +82,80 @@ func (l *leases) put(lease *coordinationv1.Lease, can bool) (*coordinationv1.Lea
 	l.lease = lease.DeepCopy()
 	l.lease.ResourceVersion = strconv.Itoa(l.version)
 	return l.lease.DeepCopy(), nil
+}
+
+func leased(l *leases, identity string) func(*resource.Source) {
+	return func(s *resource.Source) {
+		s.Lease = &resource.Lease{Namespace: "shop", Name: "changes", Client: l, Identity: identity}
+	}
+}
+
+func TestOneHoldsTheLease(t *testing.T) {
+	l := &leases{}
+	bubble(t, leased(l, "first"), func(t *testing.T, r *rig) {
+		r.start()
+		second := r.successor(leased(l, "second"))
+		second.start()
+		r.cluster.create("shop/a")
+		assert.Equal(t, []string{"ADD shop/a 0"}, r.news())
+		time.Sleep(time.Minute)
+		assert.Empty(t, second.news())
+		assert.Equal(t, "first", l.holder())
+
+		r.stop()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, "second", l.holder(), "it was given back")
+		r.cluster.create("shop/b")
+		assert.Equal(t, []string{"ADD shop/b 0"}, second.await(), "which goes on where the first was")
+		second.stop()
+		assert.Empty(t, l.holder())
+	})
+}
+
+// TestALeaseThatIsLost has the holder cut off from it: it stops before another
+// begins, and waits for it again.
+func TestALeaseThatIsLost(t *testing.T) {
+	l := &leases{}
+	bubble(t, leased(l, "first"), func(t *testing.T, r *rig) {
+		r.start()
+		l.refuse(apierrors.NewForbidden(leaseResource, "changes", errors.New("no")))
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		assert.Contains(t, r.log.String(), "has lost its lease")
+		trouble := r.source.Report().Trouble
+		require.NotNil(t, trouble)
+		for _, says := range []string{"shop/changes", "get, create and update", "no"} {
+			assert.ErrorContains(t, trouble.Err, says)
+		}
+		r.cluster.create("shop/a")
+		time.Sleep(time.Minute)
+		assert.Empty(t, r.news())
+		l.refuse(nil)
+		assert.Equal(t, []string{"ADD shop/a 0"}, r.await())
+		assert.Nil(t, r.source.Report().Trouble)
+		r.stop()
+	})
+}
+
+// TestAHolderThatDies leaves the lease as it is, so another waits for its end.
+func TestAHolderThatDies(t *testing.T) {
+	l := &leases{}
+	bubble(t, leased(l, ""), func(t *testing.T, r *rig) {
+		holder, seconds := "dead", int32(15)
+		now := metav1.NewMicroTime(time.Now())
+		_, err := l.Create(t.Context(), &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Name: "changes"},
+			Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
+		}, metav1.CreateOptions{})
+		require.NoError(t, err)
+		r.cluster.create("shop/a")
+		r.start()
+		time.Sleep(10 * time.Second)
+		assert.Empty(t, r.news())
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, []string{"ADD shop/a 0"}, r.news())
+		assert.NotEqual(t, "dead", l.holder())
+		r.stop()
+	})
 }

@@ -60,7 +60,7 @@ func (s *scope) keep(ctx context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			continue
 		case errors.Is(err, errAnew):
 			return err
 		case err == nil: // the watch has ended, as each does

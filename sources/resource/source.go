@@ -218,15 +218,13 @@ func (s *Source) warn(out hearken.Output) {
 
 // work watches, anew when what it is to watch has to be found out again.
 func (s *Source) work(ctx context.Context, out hearken.Output, c clients) error {
-	for {
+	for ctx.Err() == nil {
 		r := &run{Source: s, out: out, clients: c}
-		switch err := r.all(ctx); {
-		case ctx.Err() != nil:
-			return nil
-		case !errors.Is(err, errAnew):
+		if err := r.all(ctx); ctx.Err() == nil && !errors.Is(err, errAnew) {
 			return err
 		}
 	}
+	return nil
 }
 
 func (s *Source) wants(t Type) bool { return len(s.Types) == 0 || slices.Contains(s.Types, t) }
