@@ -3,10 +3,13 @@ module github.com/hearken-go/hearken/internal/crashtest
 go 1.26.0
 
 require (
+	github.com/aws/aws-sdk-go-v2 v1.30.4
+	github.com/aws/aws-sdk-go-v2/service/sqs v1.34.6
 	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/hearken-go/hearken v0.1.0
 	github.com/hearken-go/hearken/bus/natsbus v0.1.0
 	github.com/hearken-go/hearken/bus/natsbus/embedded v0.1.0
+	github.com/hearken-go/hearken/sources/sqssource v0.1.0
 	github.com/nats-io/nats.go v1.55.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
@@ -14,6 +17,9 @@ require (
 
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
+	github.com/aws/aws-sdk-go-v2/internal/configsources v1.3.16 // indirect
+	github.com/aws/aws-sdk-go-v2/internal/endpoints/v2 v2.6.16 // indirect
+	github.com/aws/smithy-go v1.20.4 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
@@ -42,3 +48,5 @@ replace github.com/hearken-go/hearken => ../..
 replace github.com/hearken-go/hearken/bus/natsbus => ../../bus/natsbus
 
 replace github.com/hearken-go/hearken/bus/natsbus/embedded => ../../bus/natsbus/embedded
+
+replace github.com/hearken-go/hearken/sources/sqssource => ../../sources/sqssource
