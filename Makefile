@@ -17,7 +17,7 @@ GOLANGCI_LINT := .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)-$(shell go en
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 # The modules with tests against real servers.
-KUBERNETES := sources/resource triggers/k8s triggers/workflow
+KUBERNETES := sources/resource triggers/k8s triggers/workflow examples
 
 BENCH     :=
 FUZZTIME  := 20s

@@ -72,7 +72,7 @@ func TestKubernetes(t *testing.T) {
 	deleted(p, "while nobody watched")
 	c.Do(t, apply[0])
 	assert.Equal(t, happening{"ADD", "my-pod"}, read(t, p), "another of that name")
-	p.Kill(t)
+	p.End(t)
 
 	p = program.Run(t, "-data", dir)
 	c.Do(t, apply[1])
