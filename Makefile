@@ -18,6 +18,7 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 # The modules with tests against real servers.
 KUBERNETES := sources/resource triggers/k8s triggers/workflow examples
+AWS        := sources/sqssource sources/snssource triggers/lambdatrigger triggers/sqstrigger triggers/snstrigger triggers/eventbridgetrigger
 
 BENCH     :=
 FUZZTIME  := 20s
@@ -52,6 +53,12 @@ test-kubernetes: ## Run the tests that need a Kubernetes API server, which Go bu
 		go test $(RACE) -v -tags=kubernetes -count=1 -timeout=5m ./internal/kubetest; \
 		for m in $(KUBERNETES); do echo "go test -tags=kubernetes: $$m"; \
 		(cd $$m && GOWORK=off go test $(RACE) -tags=kubernetes -shuffle=on -count=1 -timeout=10m ./...); done
+
+.PHONY: test-aws
+test-aws: ## Test against servers of AWS's protocols, installed into .cache (needs java, mvn, python3)
+	go run ./internal/awstest/servers/install
+	@set -e; for m in $(AWS); do echo "go test -tags=aws: $$m"; \
+		(cd $$m && GOWORK=off go test $(RACE) -tags=aws -shuffle=on -count=1 -timeout=10m ./...); done
 
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do

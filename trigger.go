@@ -25,9 +25,10 @@ type Trigger interface {
 	// An error is retried as the action's Retry says: RetryAfter asks for a
 	// certain wait, Permanent for none. A target that cannot be reached is worth
 	// another attempt, and an attempt that was cut short returns ctx's error:
-	// neither is Permanent. At-least-once delivery means that one
-	// firing may be fired again, with the same ID, even after it succeeded:
-	// hand f.ID on as the idempotency key of the protocol.
+	// neither is Permanent, but for a deadline's that left something behind which
+	// may still run and must not run twice. At-least-once delivery means that one
+	// firing may be fired again, with the same ID, even after it succeeded: hand
+	// f.ID on as the idempotency key of the protocol.
 	Fire(ctx context.Context, f Firing) error
 }
 

@@ -74,7 +74,7 @@ func (s *SQS) Intercept(f func(ctx context.Context, c Call, next func() error) e
 
 // FailEntries asks f for the failure of each entry of a batch, by the
 // operation and the id of the message (of SendMessageBatch: of the entry); nil:
-// none.
+// none. f is called by one goroutine at a time, and must not call s.
 func (s *SQS) FailEntries(f func(operation, message string) *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

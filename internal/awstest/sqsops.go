@@ -112,8 +112,7 @@ func (s *SQS) deleteQueue(_ context.Context, in queueInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	delete(s.queues, q.account+"/"+q.name)
-	q.wake()
+	s.drop(q)
 	return empty{}, nil
 }
 
@@ -316,4 +315,19 @@ func hash(text string) string {
 func md5Of(text string) string {
 	sum := md5.Sum([]byte(text))
 	return hex.EncodeToString(sum[:])
+}
+
+// DeleteQueue deletes a queue, by its name, and what is in it.
+func (s *SQS) DeleteQueue(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.queues[Account+"/"+name]; q != nil {
+		s.drop(q)
+	}
+}
+
+// drop removes a queue. s.mu is held.
+func (s *SQS) drop(q *queue) {
+	delete(s.queues, q.account+"/"+q.name)
+	q.wake()
 }

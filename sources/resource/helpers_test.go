@@ -66,11 +66,11 @@ type rig struct {
 
 // bubble runs do in a bubble with a rig whose source watches ConfigMaps, as set
 // says.
-func bubble(t *testing.T, set func(*resource.Source), do func(r *rig)) {
+func bubble(t *testing.T, set func(*resource.Source), do func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{uid: "cluster-1"}
-		do(newRig(t, c, &memory.Store{}, set))
+		do(t, newRig(t, c, &memory.Store{}, set))
 	})
 }
 
@@ -157,10 +157,15 @@ type eventData struct {
 
 func data(t *testing.T, e hearken.Event) eventData {
 	t.Helper()
-	var d eventData
-	require.NoError(t, json.Unmarshal(e.Data(), &d), string(e.Data()))
+	d, err := parse(e)
+	require.NoError(t, err, string(e.Data()))
 	assert.Equal(t, "resource", e.Type())
 	return d
+}
+
+func parse(e hearken.Event) (d eventData, err error) {
+	err = json.Unmarshal(e.Data(), &d)
+	return d, err
 }
 
 // await lets time pass until there is news, a minute at most.

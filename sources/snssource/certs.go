@@ -72,19 +72,23 @@ func (c *certificates) key(ctx context.Context, address string) (*rsa.PublicKey,
 	}
 	if mine {
 		c.fill(ctx, f, address)
-	}
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return nil, later("the signing certificate is not there yet", ctx.Err())
+	} else if err := f.wait(ctx); err != nil {
+		return nil, err
 	}
 	if f.err != nil {
 		return nil, f.err
 	}
-	if err := inDate(f.cert); err != nil {
-		return nil, err
+	return f.key, inDate(f.cert)
+}
+
+// wait waits until another request has fetched f.
+func (f *certFile) wait(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return later("the signing certificate is not there yet", ctx.Err())
 	}
-	return f.key, nil
 }
 
 func (c *certificates) prefix() string {

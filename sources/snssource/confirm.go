@@ -66,6 +66,8 @@ func (in *intake) confirm(ctx context.Context, e *envelope) error {
 	if err != nil {
 		return later("the subscription could not be confirmed", err)
 	}
+	in.account.confirmed.Add(1)
+	in.account.succeeded()
 	in.out.Logger.InfoContext(ctx, "sns: subscription confirmed", "subscription", arn, "topic", in.topic.arn)
 	return nil
 }

@@ -46,7 +46,8 @@
 // Terraform and CloudFormation; the confirmation that SNS then posts is answered
 // by the Source while Run runs: once its signature is good, it visits the
 // SubscribeURL on the topic's own host, or calls ConfirmSubscription of
-// Source.Client. That a subscription was ended is logged, and never undone.
+// Source.Client. That a subscription was ended is logged and shown in Health, and
+// never undone.
 //
 // # Events
 //

@@ -2,6 +2,8 @@ package snssource
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +23,7 @@ type intake struct {
 	allowRaw func(r *http.Request, body []byte) (bool, error)
 	maxBody  int64
 	shape    shape
+	account  *account
 	warned   atomic.Int64 // when a sender that was not let in was warned of, in Unix nanoseconds
 }
 
@@ -33,6 +36,7 @@ func newIntake(s *Source, t topic, out hearken.Output) *intake {
 		allowRaw: s.AllowRaw,
 		maxBody:  cmp.Or(s.MaxBody, DefaultMaxBody),
 		shape:    newShape(s),
+		account:  &s.account,
 	}
 }
 
@@ -53,21 +57,39 @@ func (in *intake) take(r *http.Request) error {
 		return err
 	}
 	if err := verify(r.Context(), in.topic, in.certs, e); err != nil {
-		return err
+		return in.troubled(err)
 	}
 	switch e.text("Type") {
 	case subscription:
-		return in.confirm(r.Context(), e)
+		return in.troubled(in.confirm(r.Context(), e))
 	case unsubscription:
-		in.out.Logger.WarnContext(r.Context(), "sns: the subscription was ended; its SubscribeURL, which would restore it, is not followed",
-			"topic", in.topic.arn, "message", e.message.Str)
+		in.end(r.Context(), e)
 		return nil
 	}
+	in.account.succeeded()
 	event, err := in.shape.event(r.Header, e)
 	if err != nil {
 		return err
 	}
 	return in.out.Emit(r.Context(), event)
+}
+
+// troubled notes err, of what SNS was asked, if it is a failure and not the
+// sender's fault.
+func (in *intake) troubled(err error) error {
+	var no *refusal
+	if errors.As(err, &no) && no.failed {
+		in.account.failed(err)
+	}
+	return err
+}
+
+// end says that the subscription was ended. Its SubscribeURL would restore it,
+// against the will of who has ended it.
+func (in *intake) end(ctx context.Context, e *envelope) {
+	in.account.unsubscribed.Add(1)
+	in.account.failed(errors.New("the subscription was ended"))
+	in.out.Logger.WarnContext(ctx, "sns: the subscription was ended", "topic", in.topic.arn, "message", e.message.Str)
 }
 
 // takeRaw takes a message that came without an envelope, and so without a
@@ -129,6 +151,12 @@ func (in *intake) tooLarge() error {
 func (in *intake) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	no := refusalOf(err)
 	write(w, no)
+	switch no.status {
+	case http.StatusUnauthorized:
+		in.account.unauthorized.Add(1)
+	case http.StatusServiceUnavailable:
+		in.account.later.Add(1)
+	}
 	level := slog.LevelDebug
 	if (no.failed || no.status == http.StatusUnauthorized) && in.warn() {
 		level = slog.LevelWarn

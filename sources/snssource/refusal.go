@@ -25,8 +25,6 @@ func (r *refusal) Error() string {
 	return r.reason + ": " + r.cause.Error()
 }
 
-func (r *refusal) Unwrap() error { return r.cause }
-
 // malformed refuses what SNS does not send.
 func malformed(format string, args ...any) error {
 	return &refusal{status: http.StatusBadRequest, reason: fmt.Sprintf(format, args...)}

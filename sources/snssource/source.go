@@ -72,6 +72,7 @@ type Source struct {
 	Issuers *x509.CertPool
 
 	running atomic.Pointer[intake]
+	account account
 }
 
 // Validate finds mistakes in the fields.

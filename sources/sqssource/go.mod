@@ -7,6 +7,8 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/sqs v1.34.6
 	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/hearken-go/hearken v0.1.0
+	github.com/stretchr/testify v1.12.1
+	github.com/tidwall/gjson v1.20.1
 )
 
 require (
@@ -17,12 +19,12 @@ require (
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
-	github.com/tidwall/gjson v1.20.1 // indirect
 	github.com/tidwall/match v1.1.1 // indirect
 	github.com/tidwall/pretty v1.2.0 // indirect
 	go.opentelemetry.io/otel v1.47.0 // indirect
 	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
 
 replace github.com/hearken-go/hearken => ../..

@@ -95,8 +95,8 @@ func (r *run) calling(ctx context.Context, c call, beside time.Duration, do func
 }
 
 // work emits what the queue has until ctx ends, and then tidies up: what is
-// stored is deleted first, so that it is not handed back by mistake, and the
-// polls under way may still bring something.
+// stored is deleted first. The rest is handed back once the polls under way have
+// come back, which would receive it again.
 func (r *run) work(ctx context.Context) {
 	attending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -111,7 +111,6 @@ func (r *run) work(ctx context.Context) {
 	r.emitting.Wait()
 	r.holds.close()
 	deletes.Wait()
-	r.handBack(ctx, r.holds.rest())
 	polls.Wait()
 	r.handBack(ctx, r.holds.rest())
 	stop()

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/hearken-go/hearken"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -92,6 +93,21 @@ func (c *Client) locate(ctx context.Context, o *unstructured.Unstructured) (loca
 		return location{}, hearken.Permanent(fmt.Errorf("the %s names no namespace; set metadata.namespace, or the Client's Namespace", gvk.Kind))
 	}
 	return location{c.api.Resource(k.resource).Namespace(namespace), namespace}, nil
+}
+
+// forget forgets the kind of o when err says that it is not served.
+func (c *Client) forget(o *unstructured.Unstructured, err error) {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return
+	}
+	c.once.Do(c.open) // it is open, or there was nothing to answer so
+	if c.kinds == nil {
+		return
+	}
+	if s := status.Status(); s.Details == nil || s.Details.Name == "" {
+		c.kinds.forget(o.GroupVersionKind())
+	}
 }
 
 // kindOf returns what o says it is.

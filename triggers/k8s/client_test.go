@@ -1,9 +1,11 @@
 package k8s_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/internal/kubefake"
@@ -16,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
-	"time"
 )
 
 func TestResource(t *testing.T) {
@@ -110,6 +111,24 @@ func TestKindInstalledLater(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 1, mapper.resets)
 	})
+}
+
+// A definition may be replaced by one of another scope.
+func TestKindServedNoMore(t *testing.T) {
+	s := kubefake.New(t, widgets)
+	trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(object("example.com/v1", "Widget", "default", "a"))}
+	require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
+	s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+		kubefake.Fail(w, http.StatusNotFound, "NotFound", "the server could not find the requested resource")
+		return true
+	})
+	for range 2 {
+		err := trigger.Fire(t.Context(), firing(t, "2"))
+		require.Error(t, err)
+		assert.False(t, hearken.IsPermanent(err))
+	}
+	last := s.Requests()[len(s.Requests())-1]
+	assert.True(t, strings.HasPrefix(last, "GET /apis/example.com/v1"), last)
 }
 
 func TestKindByServer(t *testing.T) {

@@ -33,6 +33,9 @@ func TestConformance(t *testing.T) {
 	}
 	for name, trigger := range map[string]func(c *k8s.Client) *k8s.Trigger{
 		"create": func(c *k8s.Client) *k8s.Trigger { return &k8s.Trigger{Client: c, Object: greeted()} },
+		"merge": func(c *k8s.Client) *k8s.Trigger {
+			return &k8s.Trigger{Client: c, Object: greeted(), Operation: k8s.Merge}
+		},
 		"update": func(c *k8s.Client) *k8s.Trigger {
 			return &k8s.Trigger{Client: c, Object: named(), Operation: k8s.Update, Change: change}
 		},

@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,9 +25,16 @@ import (
 // namespace is being deleted or is not there, the credentials are refused (they
 // may be renewed), a webhook fails, the server is busy, which may say how long,
 // or is in error, or does not answer.
+//
+// Long messages are cut, and what the API finds invalid in a Secret is said
+// without its values.
 func Failed(ctx context.Context, op string, o *unstructured.Unstructured, err error) error {
 	if err == nil {
 		return nil
+	}
+	var status apierrors.APIStatus
+	if isSecret(o) && errors.As(err, &status) {
+		err = hidden(err, status.Status())
 	}
 	return fmt.Errorf("%s %s: %w", op, describe(o), classify(ctx, err))
 }
@@ -61,6 +69,7 @@ func classify(ctx context.Context, err error) error {
 		return err
 	}
 	s := status.Status()
+	err = retold(err, s)
 	if conflicts := applyConflicts(s); conflicts != "" {
 		return hearken.Permanent(fmt.Errorf("others manage %s; Force would take it from them: %w", conflicts, err))
 	}
@@ -71,6 +80,58 @@ func classify(ctx context.Context, err error) error {
 		return hearken.RetryAfter(err, time.Duration(s.Details.RetryAfterSeconds)*time.Second)
 	}
 	return err
+}
+
+// saying is an error in other words.
+type saying struct {
+	text string
+	err  error
+}
+
+func (s *saying) Error() string { return s.text }
+func (s *saying) Unwrap() error { return s.err }
+
+// maxMessage bounds what an error says: the API server may put a whole object in
+// it.
+const maxMessage = 1024
+
+// retold makes up for messages that client-go leaves empty, as for a watch, and
+// puts in causes that it leaves out, as for a JSON patch.
+func retold(err error, s metav1.Status) error {
+	text := err.Error()
+	if s.Message == "unknown" {
+		text = strings.TrimSuffix(text, s.Message) + "the API server says " + cmp.Or(string(s.Reason), fmt.Sprint(s.Code))
+	}
+	for _, cause := range causes(s) {
+		if cause.Type == metav1.CauseTypeUnexpectedServerResponse && cause.Message != "unknown" && !strings.Contains(text, cause.Message) {
+			text += ": " + cause.Message
+		}
+	}
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &saying{text, err}
+}
+
+// hidden says of what is invalid only where it is.
+func hidden(err error, s metav1.Status) error {
+	if s.Code != http.StatusBadRequest && s.Code != http.StatusUnprocessableEntity {
+		return err
+	}
+	text := fmt.Sprintf("the API server says %s", cmp.Or(string(s.Reason), fmt.Sprint(s.Code)))
+	for _, cause := range causes(s) {
+		if cause.Field != "" {
+			text += ", " + cause.Field
+		}
+	}
+	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: s.Status, Code: s.Code, Reason: s.Reason, Message: text}}
+}
+
+func isSecret(o *unstructured.Unstructured) bool {
+	return o != nil && o.GetKind() == "Secret" && o.GetAPIVersion() == "v1"
 }
 
 func isPermanent(s metav1.Status) bool {

@@ -4,13 +4,21 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/hearken-go/hearken/internal/kubefake"
 	"github.com/hearken-go/hearken/triggers/k8s"
+	"github.com/hearken-go/hearken/triggers/triggertest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 func TestAnswers(t *testing.T) {
@@ -48,8 +56,14 @@ func TestAnswers(t *testing.T) {
 		"object absent":   {404, "NotFound", `configmaps "a" not found`, []any{"name", "a", "kind", "configmaps"}, true, ""},
 		"etcd's limit":    {500, "InternalError", "etcdserver: request is too large", nil, true, ""},
 		"etcd client's":   {500, "InternalError", "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097434 vs. 2097152)", nil, true, ""},
-		"apply conflict": {409, "Conflict", "Apply failed with 1 conflict", causes("FieldManagerConflict", ".data.a", `conflict with "kubectl"`), true,
-			`others manage .data.a (conflict with "kubectl"); Force would take it from them`},
+		"test of a patch": {
+			422, "Invalid", "the server rejected our request", causes("UnexpectedServerResponse", "", "testing value /data/a failed"), true,
+			"the server rejected our request: testing value /data/a failed",
+		},
+		"apply conflict": {
+			409, "Conflict", "Apply failed with 1 conflict", causes("FieldManagerConflict", ".data.a", `conflict with "kubectl"`), true,
+			`others manage .data.a (conflict with "kubectl"); Force would take it from them`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kubefake.New(t, configMaps)
@@ -67,6 +81,52 @@ func TestAnswers(t *testing.T) {
 			assert.Equal(t, tt.permanent, hearken.IsPermanent(err), "%v", err)
 		})
 	}
+}
+
+func TestLongMessagesAreCut(t *testing.T) {
+	err := k8s.Failed(t.Context(), "patch", configMap("a"), apierrors.NewBadRequest(strings.Repeat("ü", 4000)))
+	assert.Less(t, len(err.Error()), 1100)
+	assert.True(t, strings.HasSuffix(err.Error(), "üü…"), err)
+	assert.True(t, apierrors.IsBadRequest(err), "what was said is wrapped")
+}
+
+func TestSecretsAreNotTold(t *testing.T) {
+	invalid := apierrors.NewInvalid(schema.GroupKind{Kind: "Secret"}, "a", field.ErrorList{
+		field.Invalid(field.NewPath("data", "password"), "hunter2", "no"),
+	})
+	err := k8s.Failed(t.Context(), "create", object("v1", "Secret", "default", "a"), invalid)
+	require.EqualError(t, err, "create Secret default/a: the API server says Invalid, data.password")
+	assert.True(t, hearken.IsPermanent(err))
+	assert.True(t, apierrors.IsInvalid(err))
+	require.ErrorContains(t, k8s.Failed(t.Context(), "create", configMap("a"), invalid), "hunter2", "another kind")
+}
+
+// A server that is busy says for how long, and the engine heeds it.
+func TestBusyServerIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts []time.Time
+		p := &hearken.Pipeline{
+			Name: "p", Bus: &memory.Bus{}, EventSources: []*hearken.EventSource{push.EventSource},
+			Sensors: []hearken.Sensor{{Name: "s", Actions: []hearken.Action{{
+				When: push, Retry: hearken.Retry{Min: 1, Max: 1},
+				Trigger: hearken.TriggerFunc(func(ctx context.Context, _ hearken.Firing) error {
+					attempts = append(attempts, time.Now())
+					if len(attempts) == 1 {
+						return k8s.Failed(ctx, "create", configMap("a"), apierrors.NewTooManyRequests("busy", 7))
+					}
+					return nil
+				}),
+			}}}},
+		}
+		stop := triggertest.Start(t, p)
+		e, err := hearken.NewEvent("commit", "1", nil)
+		require.NoError(t, err)
+		require.NoError(t, p.Emit(t.Context(), push.EventSource, e))
+		time.Sleep(time.Minute)
+		require.NoError(t, stop())
+		require.Len(t, attempts, 2)
+		assert.GreaterOrEqual(t, attempts[1].Sub(attempts[0]), 7*time.Second)
+	})
 }
 
 func TestNothingFailed(t *testing.T) {

@@ -96,6 +96,14 @@ func (k *kinds) learn(want schema.GroupVersionKind, all map[schema.GroupVersionK
 	return found, ok
 }
 
+// forget has a kind looked for again, when it turns out to be served no more: its
+// definition may be replaced by one of another scope or resource.
+func (k *kinds) forget(gvk schema.GroupVersionKind) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.known, gvk)
+}
+
 // askServer asks the API for one group and version.
 func askServer(client rest.Interface) asker {
 	return func(ctx context.Context, want schema.GroupVersionKind, _ bool) (map[schema.GroupVersionKind]kind, error) {

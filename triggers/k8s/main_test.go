@@ -1,3 +1,5 @@
+//go:build !kubernetes
+
 package k8s_test
 
 import (

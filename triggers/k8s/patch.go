@@ -20,7 +20,17 @@ func (a *action) patch(ctx context.Context) (*unstructured.Unstructured, error) 
 	}
 	made, err := a.resource.Patch(ctx, a.object.GetName(), patchType(a.Operation), body,
 		metav1.PatchOptions{FieldManager: a.fieldManager()}, a.subresources()...)
+	if a.Operation == JSONPatch && saysNoMore(err) {
+		err = fmt.Errorf("a test in the patch does not hold, or a path of it is not there: %w", err)
+	}
 	return made, a.guardFailed(err)
+}
+
+// saysNoMore knows the answer to a JSON patch that cannot be made, which does not
+// say why.
+func saysNoMore(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsInvalid(err) && errors.As(err, &status) && len(causes(status.Status())) == 0
 }
 
 func patchType(op Operation) types.PatchType {

@@ -105,7 +105,8 @@ func (t *Trigger) wait(ctx context.Context, o *unstructured.Unstructured) error 
 		return err
 	}
 	if missing == "" {
-		return fmt.Errorf("wait for %s, which could not be seen within %v: %v", describe(o), t.Wait.For, err)
+		// Said, not wrapped: it is not the attempt's context that has ended.
+		return fmt.Errorf("wait for %s, which could not be seen within %v: %s", describe(o), t.Wait.For, err.Error())
 	}
 	return hearken.Permanent(fmt.Errorf("wait for %s: after %v it is not so that %s", describe(o), t.Wait.For, missing))
 }

@@ -57,7 +57,7 @@ func TestPolicy(t *testing.T) {
 		"label and path":       {both, of(labelled("done"))(map[string]any{"n": 3}), ""},
 		"label, not path":      {both, of(labelled("done"))(map[string]any{"n": 2}), `label phase is "done" and status.n is 3`},
 		"not caught up":        {phase, generation, "it is not so that status.observedGeneration is 2"},
-		"deleted in the while": {phase, nil, "ConfigMap default/a was deleted"},
+		"deleted in the while": {phase, nil, "wait for ConfigMap default/a: it was deleted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kubefake.New(t, configMaps)

@@ -79,15 +79,15 @@ func count(_ hearken.Firing, o *unstructured.Unstructured) error {
 	return unstructured.SetNestedField(o.Object, int64(n)+1, "data", "n")
 }
 
-func counter(n int64) map[string]any {
+func counter() map[string]any {
 	o := configMap("a").Object
-	o["data"] = map[string]any{"n": n}
+	o["data"] = map[string]any{"n": int64(0)}
 	return o
 }
 
 func TestUpdateAppliesAllOfMany(t *testing.T) {
 	s := kubefake.New(t, configMaps)
-	s.Put(pathA, counter(0))
+	s.Put(pathA, counter())
 	trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(configMap("a")), Operation: k8s.Update, Change: count}
 	var wg sync.WaitGroup
 	for i := range 20 {
@@ -100,7 +100,7 @@ func TestUpdateAppliesAllOfMany(t *testing.T) {
 
 func TestUpdateOnce(t *testing.T) {
 	s := kubefake.New(t, configMaps)
-	s.Put(pathA, counter(0))
+	s.Put(pathA, counter())
 	trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(configMap("a")), Operation: k8s.Update, Change: count}
 	for range 3 {
 		require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
@@ -112,7 +112,7 @@ func TestUpdateOnce(t *testing.T) {
 
 func TestUpdateOfNothing(t *testing.T) {
 	s := kubefake.New(t, configMaps)
-	s.Put(pathA, counter(0))
+	s.Put(pathA, counter())
 	trigger := &k8s.Trigger{
 		Client: client(t, s), Object: fixed(configMap("a")), Operation: k8s.Update,
 		Change: func(hearken.Firing, *unstructured.Unstructured) error { return nil },
@@ -142,7 +142,7 @@ func TestUpdateRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kubefake.New(t, configMaps)
-			s.Put(pathA, counter(0))
+			s.Put(pathA, counter())
 			trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(tt.object), Operation: k8s.Update, Change: tt.change}
 			err := trigger.Fire(t.Context(), firing(t, "1"))
 			require.EqualError(t, err, tt.says)
@@ -254,8 +254,10 @@ func TestPatches(t *testing.T) {
 		"strategic":           {k8s.StrategicMergePatch, configMap("a"), by(`{"data":{}}`), "application/strategic-merge-patch+json", `{"data":{}}`},
 		"strategic by object": {k8s.StrategicMergePatch, configMap("a"), nil, "application/strategic-merge-patch+json", whole},
 		"json":                {k8s.JSONPatch, configMap("a"), by(`[{"op":"remove","path":"/data"}]`), "application/json-patch+json", `[{"op":"remove","path":"/data"}]`},
-		"json, guarded": {k8s.JSONPatch, guarded, by(`[{"op":"remove","path":"/data"}]`), "application/json-patch+json",
-			`[{"op":"test","path":"/metadata/uid","value":"u"},{"op":"remove","path":"/data"}]`},
+		"json, guarded": {
+			k8s.JSONPatch, guarded, by(`[{"op":"remove","path":"/data"}]`), "application/json-patch+json",
+			`[{"op":"test","path":"/metadata/uid","value":"u"},{"op":"remove","path":"/data"}]`,
+		},
 		"apply": {k8s.Apply, configMap("a"), nil, "application/apply-patch+yaml", whole},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -364,6 +366,18 @@ func TestDefaultNamespaceIsSaid(t *testing.T) {
 	trigger := &k8s.Trigger{Client: c, Object: fixed(object("v1", "ConfigMap", "", "a")), Operation: k8s.Update, Change: count}
 	err := trigger.Fire(t.Context(), firing(t, "1"))
 	require.EqualError(t, err, `update ConfigMap apps/a: configmaps "a" not found`)
+}
+
+func TestParameterThatIsNotThere(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	trigger := &k8s.Trigger{Client: client(t, s), Object: &k8s.Manifest{
+		Text: template, Params: []params.Param{{Dest: "data.ref", Value: params.Data(push, "body.ref")}},
+	}}
+	err := trigger.Fire(t.Context(), firing(t, "1"))
+	require.ErrorContains(t, err, "create: object: ")
+	require.ErrorContains(t, err, "body.ref")
+	assert.True(t, hearken.IsPermanent(err))
+	assert.Empty(t, s.Requests())
 }
 
 func TestUnknownKind(t *testing.T) {

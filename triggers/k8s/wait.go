@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 )
@@ -28,17 +29,17 @@ const (
 )
 
 // Wait reads the object that o names, and watches it until judge decides: the
-// state in which it is done is returned, or judge's error as it is. An object
-// that is not there, is deleted meanwhile, or turns out to be another of this
-// name (where o has a UID) is a Permanent error. While the API server is away or
-// busy, Wait waits; it is ctx that ends it, and the error then says what stood
-// in the way.
+// state in which it is done is returned, or judge's error, wrapped. An object that
+// is not there, is deleted meanwhile, or turns out to be another of this name
+// (where o has a UID) is a Permanent error. While the API server is away or busy,
+// Wait waits; it is ctx that ends it, and the error then says what stood in the
+// way.
 func (c *Client) Wait(ctx context.Context, o *unstructured.Unstructured, judge Judge) (*unstructured.Unstructured, error) {
 	r, err := c.Resource(ctx, o)
 	if err != nil {
 		return nil, Failed(ctx, "wait for", o, err)
 	}
-	w := waiter{r, o.DeepCopy(), judge}
+	w := waiter{r, o.GetName(), o.GetUID(), judge}
 	pause := waitMin
 	for {
 		last, heard, err := w.round(ctx)
@@ -70,16 +71,17 @@ var errNotYet = errors.New("it is not done")
 
 type waiter struct {
 	dynamic.ResourceInterface
-	object *unstructured.Unstructured
-	judge  Judge
+	name  string
+	uid   types.UID // empty: not known yet
+	judge Judge
 }
 
 // round reads the object and watches it until the watch ends. heard says that
 // the watch told something. A nil object comes with an error.
 func (w *waiter) round(ctx context.Context) (last *unstructured.Unstructured, heard bool, err error) {
-	o, err := w.Get(ctx, w.object.GetName(), metav1.GetOptions{})
+	o, err := w.Get(ctx, w.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, false, w.gone()
+		return nil, false, errGone()
 	}
 	if err != nil {
 		return nil, false, classify(ctx, err)
@@ -93,6 +95,9 @@ func (w *waiter) round(ctx context.Context) (last *unstructured.Unstructured, he
 		ResourceVersion: o.GetResourceVersion(),
 		TimeoutSeconds:  &seconds,
 	})
+	if apierrors.IsForbidden(err) { // client-go does not say what
+		err = fmt.Errorf("the right to watch it is missing: %w", err)
+	}
 	if err != nil {
 		return nil, false, classify(ctx, err)
 	}
@@ -113,10 +118,10 @@ func (w *waiter) follow(ctx context.Context, watched watch.Interface) (last *uns
 			switch {
 			case e.Type == watch.Error || !ok:
 				return nil, heard, classify(ctx, apierrors.FromObject(e.Object))
-			case o.GetName() != w.object.GetName():
+			case o.GetName() != w.name:
 				continue
 			case e.Type == watch.Deleted:
-				return nil, true, w.gone()
+				return nil, true, errGone()
 			}
 			heard = true
 			if done, err := w.look(o); err != nil || done {
@@ -128,10 +133,10 @@ func (w *waiter) follow(ctx context.Context, watched watch.Interface) (last *uns
 
 // look has a state judged.
 func (w *waiter) look(o *unstructured.Unstructured) (bool, error) {
-	if uid := w.object.GetUID(); uid != "" && o.GetUID() != uid {
-		return false, w.gone()
+	if w.uid != "" && o.GetUID() != w.uid {
+		return false, errGone()
 	}
-	w.object.SetUID(o.GetUID())
+	w.uid = o.GetUID()
 	done, err := w.judge(o)
 	if err != nil {
 		return false, &judgement{err}
@@ -139,8 +144,8 @@ func (w *waiter) look(o *unstructured.Unstructured) (bool, error) {
 	return done, nil
 }
 
-func (w *waiter) gone() error {
-	return hearken.Permanent(fmt.Errorf("%s was deleted, or was never there", describe(w.object)))
+func errGone() error {
+	return hearken.Permanent(errors.New("it was deleted, or was never there"))
 }
 
 func known(o *unstructured.Unstructured, err error) *unstructured.Unstructured {

@@ -130,7 +130,7 @@ func TestWaitForTheDeleted(t *testing.T) {
 	end := waiting(t, s)
 	s.Put(pathA, nil)
 	_, err := end()
-	require.ErrorContains(t, err, "ConfigMap default/a was deleted")
+	require.ErrorContains(t, err, "wait for ConfigMap default/a: it was deleted")
 	assert.True(t, hearken.IsPermanent(err))
 }
 

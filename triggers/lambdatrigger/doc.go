@@ -32,9 +32,10 @@
 //
 // What it does not do: it builds no credentials, and it does not follow what
 // Lambda does with a payload that it took for an Event; on-failure destinations
-// are for that. A network that drops idle connections (a NAT gateway after 350
-// seconds) cuts long answers off: let the client's dialer keep connections
-// alive. The action's Retry counts its time from the first attempt: give For
-// more than the 15 minutes that it has by itself where functions run for
-// minutes and are to be retried.
+// are for that. A firing that waits holds one of the sensor's Workers, so no
+// more functions run at once than there are of these. A network that drops idle
+// connections (a NAT gateway after 350 seconds) cuts long answers off: let the
+// client's dialer keep connections alive. The action's Retry counts its time
+// from the first attempt: give For more than the 15 minutes that it has by
+// itself where functions run for minutes and are to be retried.
 package lambdatrigger

@@ -90,7 +90,27 @@ func withFiring(payload []byte, path, id string) ([]byte, error) {
 			return nil, fmt.Errorf("%s is no object that the firing's ID could be put into (FiringPath)", path[:i])
 		}
 	}
-	return sjson.SetBytes(payload, path, id)
+	with, err := sjson.SetBytes(payload, path, id)
+	if err == nil && !holds(with, path, id) {
+		err = fmt.Errorf("holds %s twice (FiringPath)", path)
+	}
+	return with, err
+}
+
+// holds reports whether id is found at path by readers that take the first of
+// two equal names, and by those that take the last.
+func holds(object []byte, path, id string) bool {
+	if gjson.GetBytes(object, path).Str != id {
+		return false
+	}
+	for name := range strings.SplitSeq(path, ".") {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(object, &members) != nil {
+			return false
+		}
+		object = members[name]
+	}
+	return string(object) == `"`+id+`"`
 }
 
 // isPath reports whether s is a path of FiringPath: names that mean the same to

@@ -2,6 +2,7 @@ package lambdatrigger_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/triggers/lambdatrigger"
@@ -62,6 +64,48 @@ func TestFiringPathHasNoPlace(t *testing.T) {
 		assert.True(t, hearken.IsPermanent(err), payload)
 		assert.Empty(t, client.asked, payload)
 	}
+}
+
+func TestFiringPathTwice(t *testing.T) {
+	for _, payload := range []string{
+		`{"firing":"a","firing":"b"}`, `{"fir\u0069ng":"a","firing":"b"}`, `{"firing":"a","x":{},"fir\u0069ng":"b"}`, `{"fir\u0069ng":"a"}`,
+	} {
+		client := new(recorder)
+		trigger := &lambdatrigger.Trigger{Client: client, FunctionName: "hello", Payload: text(payload), FiringPath: "firing"}
+		err := trigger.Fire(t.Context(), firing(t, `{}`))
+		if err != nil {
+			assert.ErrorContains(t, err, "holds firing twice", payload)
+			assert.True(t, hearken.IsPermanent(err), payload)
+			continue
+		}
+		assertKey(t, client, firing(t, `{}`).ID)
+	}
+}
+
+// assertKey checks that each kind of reader finds a key in what was sent last.
+func assertKey(t *testing.T, client *recorder, id string) {
+	t.Helper()
+	sent := client.asked[len(client.asked)-1].Payload
+	var last map[string]any
+	assert.NoError(t, json.Unmarshal(sent, &last), "%s", sent)
+	assert.Equal(t, id, last["firing"], "%s", sent)
+	assert.Equal(t, id, gjson.GetBytes(sent, "firing").Str, "%s", sent)
+}
+
+// Whatever the payload is, the function finds the firing's ID in it, or nothing
+// is sent.
+func FuzzFiringPath(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a":1}`, `{"firing":{"firing":1}}`, `{"firing":1,"firing":2}`, `{"fir\u0069ng":"x"}`, ` { } `, `[]`, `{"":{}}`} {
+		f.Add(seed)
+	}
+	fired := firing(f, `{}`)
+	f.Fuzz(func(t *testing.T, payload string) {
+		client := new(recorder)
+		trigger := &lambdatrigger.Trigger{Client: client, FunctionName: "hello", Payload: text(payload), FiringPath: "firing"}
+		if err := trigger.Fire(t.Context(), fired); err == nil {
+			assertKey(t, client, fired.ID)
+		}
+	})
 }
 
 func TestSharedPayloadIsNotChanged(t *testing.T) {

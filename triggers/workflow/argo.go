@@ -47,14 +47,10 @@ const (
 	shutdownTerminate = "Terminate"
 )
 
-func argoKind(kind string) schema.GroupVersionKind {
-	return schema.GroupVersionKind{Group: argoGroup, Version: argoVersion, Kind: kind}
-}
-
 // newObject returns an object of one of Argo's kinds.
 func newObject(kind string) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: map[string]any{}}
-	u.SetGroupVersionKind(argoKind(kind))
+	u.SetGroupVersionKind(schema.GroupVersionKind{Group: argoGroup, Version: argoVersion, Kind: kind})
 	return u
 }
 

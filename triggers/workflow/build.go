@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
@@ -77,9 +76,9 @@ func fromCron(cron *unstructured.Unstructured, now time.Time) (*unstructured.Uns
 	if finalizers := meta.GetFinalizers(); len(finalizers) > 0 {
 		wf.SetFinalizers(finalizers)
 	}
-	wf.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(cron, argoKind(kindCronWorkflow))})
+	wf.SetNamespace(cron.GetNamespace())
 	wf.Object["spec"] = spec
-	return wf, nil
+	return wf, k8s.Own(wf, cron, true)
 }
 
 // resubmitted is the copy that FormulateResubmitWorkflow of Argo's

@@ -73,6 +73,7 @@ metadata:
     of: meta
     workflows.argoproj.io/controller-instanceid: blue
     workflows.argoproj.io/cron-workflow: nightly
+  namespace: argo
   ownerReferences:
   - apiVersion: argoproj.io/v1alpha1
     blockOwnerDeletion: true

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -22,37 +24,56 @@ import (
 // firing that finds that note of its own asks the server only if the Workflow
 // still looks so.
 
+// serverTime is how long the server may take to make a copy after its answer was
+// lost, with the difference of two clocks.
+const serverTime = time.Minute
+
+func since(witness string) time.Duration {
+	began, err := time.Parse(time.RFC3339, witness)
+	if err != nil {
+		return serverTime // not of this operation: nothing is on its way
+	}
+	return time.Since(began)
+}
+
 const (
 	wholeWorkflow = "spec.suspend" // the witness of a Workflow suspended as a whole
 	noWitness     = "-"
 )
 
 func (c *Control) retry(ctx context.Context, t *target) error {
-	failed := outcomeOf(t.Unstructured).failed()
-	ended := text(t.Unstructured, "status", "finishedAt")
-	if ended == "" {
-		ended = noWitness
-	}
-	if witness, begun := t.begun(); begun {
-		if !failed || witness != ended {
-			return t.finish(ctx) // it runs again, or has
-		}
-	} else {
-		if !failed {
-			return c.refuseNotFailed(ctx, t)
-		}
-		if err := t.begin(ctx, ended); err != nil {
-			return err
-		}
-	}
 	body, err := c.withArguments(t, map[string]any{})
 	if err != nil {
 		return t.failed(ctx, err)
 	}
-	if err := c.Server.put(ctx, t.GetNamespace(), t.GetName(), "retry", body, nil); err != nil {
+	ended := endOf(t.Unstructured)
+	switch witness, begun := t.begun(); {
+	case begun && witness != ended:
+		return t.finish(ctx) // it runs again, or has
+	case !begun && ended == "":
+		return c.refuseNotFailed(ctx, t)
+	case !begun:
+		if err := t.begin(ctx, ended); err != nil {
+			return err
+		}
+	}
+	err = c.Server.put(ctx, t.GetNamespace(), t.GetName(), "retry", body, nil)
+	if hearken.IsPermanent(err) && t.read(ctx) == nil && endOf(t.Unstructured) != ended {
+		err = nil // the server refused since it runs again: the same firing was quicker in another process
+	}
+	if err != nil {
 		return t.failed(ctx, err)
 	}
 	return t.finish(ctx)
+}
+
+// endOf tells one failed run from the next, and is "" while the Workflow has not
+// failed.
+func endOf(wf *unstructured.Unstructured) string {
+	if !outcomeOf(wf).failed() {
+		return ""
+	}
+	return cmp.Or(text(wf, "status", "finishedAt"), noWitness)
 }
 
 func (c *Control) refuseNotFailed(ctx context.Context, t *target) error {
@@ -110,27 +131,29 @@ func (c *Control) resumeByServer(ctx context.Context, t *target, where string) e
 
 // resubmitByServer has the server make a memoized copy. The server copies the
 // annotations, and with them the note that this firing has begun: by that the
-// copy is found again.
+// copy is found again. One that is not there yet may be on its way: as long as
+// the server may be at it, it is not asked again.
 func (c *Control) resubmitByServer(ctx context.Context, t *target) error {
-	if _, begun := t.begun(); begun {
-		made, err := t.findCopy(ctx)
-		if err != nil {
-			return err
-		}
-		if made != nil {
-			return t.adopt(ctx, made)
-		}
-	} else {
-		if !outcomeOf(t.Unstructured).failed() {
-			return c.refuseNotFailed(ctx, t)
-		}
-		if err := t.begin(ctx, noWitness); err != nil {
-			return err
-		}
-	}
 	body, err := c.withArguments(t, map[string]any{"memoized": true})
 	if err != nil {
 		return t.failed(ctx, err)
+	}
+	witness, begun := t.begun()
+	if begun {
+		made, err := t.findCopy(ctx)
+		switch left := serverTime - since(witness); {
+		case err != nil:
+			return err
+		case made != nil:
+			return t.adopt(ctx, made)
+		case left > 0:
+			return t.failed(ctx, hearken.RetryAfter(errors.New("argo-server: it was asked for a copy, which is not there yet"), left))
+		}
+	} else if !outcomeOf(t.Unstructured).failed() {
+		return c.refuseNotFailed(ctx, t)
+	}
+	if err := t.begin(ctx, time.Now().UTC().Format(time.RFC3339)); err != nil {
+		return err
 	}
 	made := &unstructured.Unstructured{}
 	if err := c.Server.put(ctx, t.GetNamespace(), t.GetName(), "resubmit", body, &made.Object); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -144,6 +145,43 @@ func TestResubmitMemoized(t *testing.T) {
 	require.NoError(t, c.Fire(t.Context(), second))
 	assert.Equal(t, []string{"build-x", "build-x-1", "build-x-2"}, names(s))
 	assert.True(t, k8s.MadeBy(stored(t, s, workflows+"build-x-2"), second))
+}
+
+// A copy that the server may be making yet is not asked for again.
+func TestResubmitMemoizedWaitsForTheServer(t *testing.T) {
+	s, argo := requireFake(t)
+	f := newFiring(t, "1")
+	c := control(t, s, workflow.Resubmit)
+	c.Memoized, c.Server = true, argo.client(t)
+	putWith(t, s, "annotations: {"+acts+": "+f.ID+"="+time.Now().UTC().Format(time.RFC3339)+"}", failed)
+	err := c.Fire(t.Context(), f)
+	require.ErrorContains(t, err, "it was asked for a copy, which is not there yet")
+	assert.False(t, hearken.IsPermanent(err))
+	assert.Zero(t, argo.count("PUT resubmit"))
+
+	putWith(t, s, "annotations: {"+acts+": "+f.ID+"="+time.Now().UTC().Add(-2*time.Minute).Format(time.RFC3339)+"}", failed)
+	require.NoError(t, c.Fire(t.Context(), f))
+	assert.Equal(t, 1, argo.count("PUT resubmit"))
+}
+
+// Two processes fire the same firing: the server refuses the second.
+func TestRetryByTwo(t *testing.T) {
+	s, argo := requireFake(t)
+	put(t, s, failed)
+	argo.set(func() {
+		argo.fail = func(w http.ResponseWriter) {
+			wf := stored(t, s, workflows+"build-x")
+			wf.Object["status"] = map[string]any{"phase": "Running"}
+			s.Put(workflows+"build-x", wf.Object)
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"message":"Cannot retry a workflow in phase Running"}`)
+		}
+	})
+	c := control(t, s, workflow.Retry)
+	c.Server = argo.client(t)
+	f := newFiring(t, "1")
+	require.NoError(t, c.Fire(t.Context(), f))
+	assert.Equal(t, f.ID, stored(t, s, workflows+"build-x").GetAnnotations()[acts])
 }
 
 func TestServerErrors(t *testing.T) {

@@ -3,11 +3,10 @@
 package workflow_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,26 +15,19 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/rest"
 
 	"github.com/hearken-go/hearken"
-	"github.com/hearken-go/hearken/internal/kubetest"
 	"github.com/hearken-go/hearken/internal/kubetest/argo"
-	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/hearken-go/hearken/triggers/params"
 	"github.com/hearken-go/hearken/triggers/workflow"
 )
-
-// realWorld is a real API server with Argo's kinds and played controllers.
-type realWorld struct {
-	*kubetest.Cluster
-	client *k8s.Client
-}
 
 // TestKubernetes runs against one real API server; each part has names of its
 // own.
 func TestKubernetes(t *testing.T) {
 	w := newWorld(t)
+	early := w.beforeTheDefinitions(t)
+	w.install(t)
 	t.Run("group", func(t *testing.T) {
 		for name, part := range map[string]func(*testing.T, *realWorld){
 			"submit to each end":       testSubmitToEachEnd,
@@ -52,6 +44,8 @@ func TestKubernetes(t *testing.T) {
 			"abort":                    testAbort,
 			"completed":                testCompleted,
 			"forbidden":                testForbidden,
+			"terminating namespace":    testTerminating,
+			"by many at once":          testByMany,
 			"bad input":                testBadInput,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -60,83 +54,47 @@ func TestKubernetes(t *testing.T) {
 			})
 		}
 	})
+	t.Run("API server away", func(t *testing.T) { testAway(t, w) })
+	t.Run("definitions that came later", func(t *testing.T) { early(t) })
 }
 
-func newWorld(t *testing.T) *realWorld {
+// beforeTheDefinitions submits when there are no Workflows yet. What it returns
+// submits again.
+func (w *realWorld) beforeTheDefinitions(t *testing.T) func(*testing.T) {
 	t.Helper()
-	c, err := kubetest.Start(t.Context(), kubetest.Config{Users: []string{"visitor"}})
-	require.NoError(t, err)
-	t.Cleanup(c.Stop)
-	version, err := c.Version(t.Context())
-	require.NoError(t, err)
-	t.Log("kube-apiserver", version, "real; Argo's controllers are played")
-	require.NoError(t, argo.Install(t.Context(), c))
-
-	ctx, cancel := context.WithCancel(t.Context())
-	played := make(chan error, 1)
-	go func() { played <- argo.Play(ctx, c) }()
-	t.Cleanup(func() {
-		cancel()
-		assert.NoError(t, <-played)
-	})
-	return &realWorld{Cluster: c, client: clientFor(t, c, "admin")}
-}
-
-func clientFor(t *testing.T, c *kubetest.Cluster, user string) *k8s.Client {
-	t.Helper()
-	config := &rest.Config{
-		Host: c.URL(), BearerToken: c.Token(user), QPS: -1,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: c.CAFile()},
+	submit := &workflow.Submit{Client: clientFor(t, w.Cluster, "admin"), Manifest: fixed(manifest)}
+	f := newFiring(t, "early")
+	err := submit.Fire(t.Context(), f)
+	require.ErrorContains(t, err, "the API server has no such kind, or not yet")
+	assert.False(t, hearken.IsPermanent(err))
+	return func(t *testing.T) {
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			assert.NoError(c, submit.Fire(t.Context(), f))
+		}, 15*time.Second, 500*time.Millisecond, "a client looks again after ten seconds")
+		assert.Len(t, w.made(t, f), 1)
 	}
-	client, err := rest.HTTPClientFor(config)
-	require.NoError(t, err)
-	t.Cleanup(client.CloseIdleConnections)
-	return &k8s.Client{Config: config, Namespace: "default"}
 }
 
-// create makes an object in the namespace default, of YAML.
-func (w *realWorld) create(t *testing.T, text string) *unstructured.Unstructured {
-	t.Helper()
-	o := object(t, "apiVersion: argoproj.io/v1alpha1\n"+text)
-	r, err := w.client.Resource(t.Context(), o)
-	require.NoError(t, err)
-	made, err := r.Create(t.Context(), o, metav1.CreateOptions{})
-	require.NoError(t, err)
-	return made
-}
-
-func reference(kind, name string) *unstructured.Unstructured {
-	o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "argoproj.io/v1alpha1", "kind": kind}}
-	o.SetName(name)
-	return o
-}
-
-// until waits for a state and returns the object.
-func (w *realWorld) until(t *testing.T, kind, name string, is func(o *unstructured.Unstructured) bool) *unstructured.Unstructured {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	var last *unstructured.Unstructured
-	o, err := w.client.Wait(ctx, reference(kind, name), func(o *unstructured.Unstructured) (bool, error) {
-		last = o
-		return is(o), nil
-	})
-	require.NoError(t, err, "%v", last)
-	return o
-}
-
-func phaseIs(want string) func(*unstructured.Unstructured) bool {
-	return func(o *unstructured.Unstructured) bool { return field(o, "status", "phase") == want }
-}
-
-// made returns the Workflows that a firing has made.
-func (w *realWorld) made(t *testing.T, f hearken.Firing) []unstructured.Unstructured {
-	t.Helper()
-	r, err := w.client.Resource(t.Context(), reference("Workflow", ""))
-	require.NoError(t, err)
-	list, err := r.List(t.Context(), metav1.ListOptions{LabelSelector: k8s.FiringLabel + "=" + k8s.LabelValue(f.ID)})
-	require.NoError(t, err)
-	return list.Items
+// The API server is killed, and comes again.
+func testAway(t *testing.T, w *realWorld) {
+	w.workflow(t, "away", "suspend")
+	triggers := []hearken.Trigger{
+		&workflow.Submit{Client: w.client, Manifest: fixed(manifest)},
+		w.control("away", workflow.Resume),
+	}
+	f := newFiring(t, "away")
+	w.KillAPIServer()
+	for _, trigger := range triggers {
+		err := trigger.Fire(t.Context(), f)
+		require.Error(t, err)
+		assert.False(t, hearken.IsPermanent(err), "%v", err)
+	}
+	require.NoError(t, w.StartAPIServer(t.Context()))
+	for _, trigger := range triggers {
+		require.NoError(t, trigger.Fire(t.Context(), f))
+	}
+	assert.Len(t, w.made(t, f), 1)
+	w.until(t, "Workflow", "away", phaseIs("Succeeded"))
 }
 
 // playing has what becomes of the Workflow in its annotation.
@@ -413,6 +371,42 @@ func testAbort(t *testing.T, w *realWorld) {
 	require.ErrorContains(t, err, "it has been aborted")
 }
 
+// A namespace that is being deleted refuses what is new, and may come again.
+func testTerminating(t *testing.T, w *realWorld) {
+	ns := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "ending"}}}
+	r, err := w.client.Resource(t.Context(), ns)
+	require.NoError(t, err)
+	_, err = r.Create(t.Context(), ns, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.NoError(t, r.Delete(t.Context(), "ending", metav1.DeleteOptions{})) // nobody does it
+	err = (&workflow.Submit{Client: w.client, Manifest: fixed(manifest), Namespace: "ending"}).Fire(t.Context(), newFiring(t, "ending"))
+	require.ErrorContains(t, err, "because it is being terminated")
+	assert.False(t, hearken.IsPermanent(err))
+}
+
+// The bus hands one event to several processes: each firing acts once.
+func testByMany(t *testing.T, w *realWorld) {
+	w.workflow(t, "many", "suspend")
+	hash := w.rollout(t, "many")
+	f := newFiring(t, "many")
+	triggers := []hearken.Trigger{
+		&workflow.Submit{Client: w.client, Manifest: fixed(manifest)},
+		w.control("many", workflow.Resume),
+		w.control("many", workflow.Resubmit),
+		&workflow.Rollout{Client: w.client, Operation: workflow.Promote, Name: params.Const("many"), PodHash: params.Const(hash)},
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		for _, trigger := range triggers {
+			wg.Go(func() { assert.NoError(t, trigger.Fire(t.Context(), f)) })
+		}
+	}
+	wg.Wait()
+	assert.Len(t, w.made(t, f), 2, "submitted and resubmitted")
+	w.until(t, "Workflow", "many", phaseIs("Succeeded"))
+	w.pausedAt(t, "many", 3)
+}
+
 func testForbidden(t *testing.T, w *realWorld) {
 	visitor := clientFor(t, w.Cluster, "visitor")
 	for _, trigger := range []hearken.Trigger{
@@ -435,13 +429,14 @@ func testBadInput(t *testing.T, w *realWorld) {
 	}{
 		"invalid label": {strings.Replace(manifest, `"team": "a"`, `"team": "a b"`, 1), "a valid label must be", true},
 		"two megabytes": {strings.Replace(manifest, `"hello"`, `"`+strings.Repeat("x", 2<<20)+`"`, 1), "larger than max", true},
-		"no such namespace": {strings.Replace(manifest, `"generateName"`, `"namespace": "nowhere", "generateName"`, 1),
-			`namespaces "nowhere" not found`, false},
+		"no such namespace": {
+			strings.Replace(manifest, `"generateName"`, `"namespace": "nowhere", "generateName"`, 1),
+			`namespaces "nowhere" not found`, false,
+		},
 		"a spec that is none": {strings.Replace(manifest, `"spec"`, `"specs"`, 1), "spec: Required value", true},
 	} {
 		err := (&workflow.Submit{Client: w.client, Manifest: fixed(tt.manifest)}).Fire(t.Context(), newFiring(t, name))
 		require.ErrorContains(t, err, tt.want, name)
 		assert.Equal(t, tt.permanent, hearken.IsPermanent(err), "%s: %v", name, err)
 	}
-	assert.NotEmpty(t, os.Getenv(kubetest.AssetsEnv), "the servers are those of this folder")
 }

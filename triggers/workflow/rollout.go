@@ -36,10 +36,10 @@ const (
 // status subresource). It is used by pointer, and its fields must not be changed
 // once it fires.
 //
-// What it does holds for the pod hash and the step that the rollout is at: the
-// API server tests them in the same write. Each firing acts once, and one that
-// is fired again after a crash acts only while the rollout is at the same hash
-// and step, so that a promotion is not one of two pauses: the annotation
+// What it does holds for the pod hash that the rollout is at, and Promote for the
+// step too: the API server tests them in the same write. Each firing acts once,
+// and one that is fired again after a crash acts only while the rollout is still
+// there, so that one promotion never ends two pauses: the annotation
 // events.hearken.dev/acts holds what it needs for that, of the last 32 firings.
 type Rollout struct {
 	// Client reaches the API server. Required.
@@ -67,20 +67,20 @@ func (r *Rollout) Fire(ctx context.Context, f hearken.Firing) error {
 	return withTarget(ctx, r.Client, string(r.Operation), kindRollout, r.Namespace, r.Name, f, r.act)
 }
 
-// stage is where a rollout is.
+// stage is where a rollout is, as far as the operation is about it.
 type stage struct {
 	hash, stable string
 	step         int64
 	hasStep      bool
 }
 
-func stageOf(ro *unstructured.Unstructured) stage {
+func (r *Rollout) stageOf(ro *unstructured.Unstructured) stage {
 	step, found, err := unstructured.NestedInt64(ro.Object, "status", "currentStepIndex")
 	return stage{
 		hash:    text(ro, "status", "currentPodHash"),
 		stable:  text(ro, "status", "stableRS"),
 		step:    step,
-		hasStep: found && err == nil,
+		hasStep: found && err == nil && r.Operation == Promote,
 	}
 }
 
@@ -92,7 +92,7 @@ func (s stage) String() string {
 }
 
 func (r *Rollout) act(ctx context.Context, t *target) error {
-	now := stageOf(t.Unstructured)
+	now := r.stageOf(t.Unstructured)
 	witness, begun := t.begun()
 	if begun && (witness != now.String() || !r.wanting(t.Unstructured)) {
 		return t.finish(ctx) // it has come on since
@@ -110,7 +110,7 @@ func (r *Rollout) act(ctx context.Context, t *target) error {
 		return err
 	}
 	if patch := r.statusPatch(t.Unstructured); patch != nil {
-		if err := r.patchStatus(ctx, t, patch); err != nil {
+		if err := r.patchStatus(ctx, t, now, patch); err != nil {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ func (r *Rollout) wanting(ro *unstructured.Unstructured) bool {
 	case Promote:
 		return isSet(ro, "spec", "paused") || hasPause(ro)
 	case PromoteFull:
-		now := stageOf(ro)
+		now := r.stageOf(ro)
 		return now.hash != now.stable && !isSet(ro, "status", "promoteFull")
 	default:
 		return !isSet(ro, "status", "abort")
@@ -176,7 +176,7 @@ type change struct {
 // (pkg/kubectl-argo-rollouts/cmd/promote/promote.go, v1.8) and its abort command
 // write, provided that the rollout is still at this stage.
 func (r *Rollout) statusPatch(ro *unstructured.Unstructured) []change {
-	now := stageOf(ro)
+	now := r.stageOf(ro)
 	patch := []change{{"test", "/status/currentPodHash", now.hash}}
 	if now.hasStep {
 		patch = append(patch, change{"test", "/status/currentStepIndex", now.step})
@@ -199,16 +199,26 @@ func (r *Rollout) statusPatch(ro *unstructured.Unstructured) []change {
 	return patch
 }
 
-func (r *Rollout) patchStatus(ctx context.Context, t *target, patch []change) error {
+// patchStatus sends the patch. When its tests fail somebody was quicker: whoever
+// has ended the same pause did what was to be done, perhaps for this very firing
+// in another process.
+func (r *Rollout) patchStatus(ctx context.Context, t *target, was stage, patch []change) error {
 	raw, err := json.Marshal(patch)
 	if err != nil {
 		return t.failed(ctx, err)
 	}
 	_, err = t.Patch(ctx, t.GetName(), types.JSONPatchType, raw, metav1.PatchOptions{}, "status")
-	if apierrors.IsInvalid(err) {
-		return t.refused(ctx, "it has come on from %s meanwhile: %w", stageOf(t.Unstructured), err)
+	if !apierrors.IsInvalid(err) {
+		return t.failed(ctx, err)
 	}
-	return t.failed(ctx, err)
+	if err := t.read(ctx); err != nil {
+		return err
+	}
+	now := r.stageOf(t.Unstructured)
+	if now.hash == was.hash && (now.String() != was.String() || !r.wanting(t.Unstructured)) {
+		return nil
+	}
+	return t.refused(ctx, "it was at %s and is at %s: %w", was, now, err)
 }
 
 func isSet(o *unstructured.Unstructured, path ...string) bool {

@@ -84,7 +84,8 @@ func steer(tb testing.TB, s *kubefake.Server, op workflow.RolloutOperation) *wor
 }
 
 func TestRolloutPatches(t *testing.T) {
-	const at = `[{"op":"test","path":"/status/currentPodHash","value":"abc"},{"op":"test","path":"/status/currentStepIndex","value":1},`
+	const hash = `[{"op":"test","path":"/status/currentPodHash","value":"abc"},`
+	const at = hash + `{"op":"test","path":"/status/currentStepIndex","value":1},`
 	for name, tt := range map[string]struct {
 		op                workflow.RolloutOperation
 		rollout           string
@@ -119,7 +120,7 @@ func TestRolloutPatches(t *testing.T) {
 		},
 		"promote in full": {
 			workflow.PromoteFull, "status: {currentPodHash: abc, stableRS: old, currentStepIndex: 1}",
-			at + `{"op":"add","path":"/status/promoteFull","value":true}]`,
+			hash + `{"op":"add","path":"/status/promoteFull","value":true}]`,
 			"status:\n  currentPodHash: abc\n  currentStepIndex: 1\n  promoteFull: true\n  stableRS: old\n",
 		},
 		"promote in full what is through": {
@@ -128,7 +129,7 @@ func TestRolloutPatches(t *testing.T) {
 		},
 		"abort": {
 			workflow.Abort, "status: {currentPodHash: abc, stableRS: old, currentStepIndex: 1}",
-			at + `{"op":"add","path":"/status/abort","value":true}]`,
+			hash + `{"op":"add","path":"/status/abort","value":true}]`,
 			"status:\n  abort: true\n  currentPodHash: abc\n  currentStepIndex: 1\n  stableRS: old\n",
 		},
 		"abort what is aborted": {
@@ -216,15 +217,40 @@ func TestPromotionBegun(t *testing.T) {
 	}
 }
 
-// Between reading and writing somebody promotes by hand.
+// Between reading and writing somebody else acts.
 func TestPromotionOvertaken(t *testing.T) {
+	const at = "status: {currentPodHash: abc, stableRS: old, currentStepIndex: 1, pauseConditions: [{}]}"
+	for name, tt := range map[string]struct{ meanwhile, want string }{
+		"promoted by hand":      {"status: {currentPodHash: abc, stableRS: old, currentStepIndex: 1}", ""},
+		"and at the next pause": {"status: {currentPodHash: abc, stableRS: old, currentStepIndex: 3, pauseConditions: [{}]}", ""},
+		"another version": {
+			"status: {currentPodHash: new, stableRS: old, currentStepIndex: 1, pauseConditions: [{}]}",
+			"it was at abc/1 and is at new/1: testing value failed",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFake(t)
+			putRollout(t, s, at)
+			patchesStatus(s, func() { putRollout(t, s, tt.meanwhile) })
+			pauses := field(object(t, tt.meanwhile), "status", "pauseConditions")
+			err := steer(t, s, workflow.Promote).Fire(t.Context(), newFiring(t, "1"))
+			assert.Equal(t, pauses, field(stored(t, s, rollout), "status", "pauseConditions"), "left alone")
+			if tt.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tt.want)
+			assert.True(t, hearken.IsPermanent(err))
+		})
+	}
+}
+
+// A rollout comes to its next step while it is being aborted: it is aborted all
+// the same.
+func TestAbortAtAnyStep(t *testing.T) {
 	s := newFake(t)
-	putRollout(t, s, "status: {currentPodHash: abc, stableRS: old, currentStepIndex: 1, pauseConditions: [{}]}")
-	patchesStatus(s, func() {
-		putRollout(t, s, "status: {currentPodHash: abc, stableRS: old, currentStepIndex: 3, pauseConditions: [{}]}")
-	})
-	err := steer(t, s, workflow.Promote).Fire(t.Context(), newFiring(t, "1"))
-	require.ErrorContains(t, err, "it has come on from abc/1 meanwhile: ")
-	assert.True(t, hearken.IsPermanent(err))
-	assert.Len(t, field(stored(t, s, rollout), "status", "pauseConditions"), 1)
+	putRollout(t, s, "status: {currentPodHash: abc, stableRS: old, currentStepIndex: 1}")
+	patchesStatus(s, func() { putRollout(t, s, "status: {currentPodHash: abc, stableRS: old, currentStepIndex: 2}") })
+	require.NoError(t, steer(t, s, workflow.Abort).Fire(t.Context(), newFiring(t, "1")))
+	assert.Equal(t, true, field(stored(t, s, rollout), "status", "abort"))
 }

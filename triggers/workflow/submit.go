@@ -62,8 +62,8 @@ type Submit struct {
 	// Edit, if set, has the last word before the Workflow is created: a service
 	// account, a priority, an entrypoint. It is called concurrently, each time
 	// with an object of its own; its error fails the attempt, and another attempt
-	// follows unless it is Permanent. The name and the firing's marks are set
-	// afterwards.
+	// follows unless it is Permanent. The namespace has to stay; the name and the
+	// firing's marks are set afterwards.
 	Edit func(f hearken.Firing, wf *unstructured.Unstructured) error
 
 	// Wait is how long one attempt waits for the Workflow to succeed. One that
@@ -144,12 +144,21 @@ func (s *Submit) build(ctx context.Context, f hearken.Firing) (*unstructured.Uns
 		labels[labelInstanceID] = s.InstanceID
 	}
 	wf.SetLabels(labels)
-	if s.Edit != nil {
-		if err := s.Edit(f, wf); err != nil {
-			return nil, fmt.Errorf("edit: %w", err)
-		}
+	return wf, s.edit(f, wf)
+}
+
+func (s *Submit) edit(f hearken.Firing, wf *unstructured.Unstructured) error {
+	if s.Edit == nil {
+		return nil
 	}
-	return wf, nil
+	namespace := wf.GetNamespace()
+	if err := s.Edit(f, wf); err != nil {
+		return fmt.Errorf("edit: %w", err)
+	}
+	if now := wf.GetNamespace(); now != namespace {
+		return hearken.Permanent(fmt.Errorf("edit: the namespace was %q and is %q; it has to stay", namespace, now))
+	}
+	return nil
 }
 
 // base returns what the Workflow is made from.
@@ -162,14 +171,11 @@ func (s *Submit) base(ctx context.Context, f hearken.Firing) (*unstructured.Unst
 	if err != nil {
 		return nil, err
 	}
-	var wf *unstructured.Unstructured
 	if kind == kindCronWorkflow {
-		if wf, err = fromCron(origin, time.Now()); err != nil {
-			return nil, hearken.Permanent(err)
-		}
-	} else {
-		wf = fromTemplate(kind, name)
+		wf, err := fromCron(origin, time.Now())
+		return wf, hearken.Permanent(err)
 	}
+	wf := fromTemplate(kind, name)
 	wf.SetNamespace(s.Namespace)
 	return wf, nil
 }

@@ -166,6 +166,12 @@ func TestSubmitRefusesWhatIsNoWorkflow(t *testing.T) {
 		"an edit that fails": {workflow.Submit{
 			Manifest: fixed(manifest), Edit: func(hearken.Firing, *unstructured.Unstructured) error { return errMine },
 		}, "edit: mine", false},
+		"an edit that moves": {workflow.Submit{
+			Manifest: fixed(manifest), Edit: func(_ hearken.Firing, wf *unstructured.Unstructured) error {
+				wf.SetNamespace("kube-system")
+				return nil
+			},
+		}, `edit: the namespace was "" and is "kube-system"; it has to stay`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.submit.Client = clientOf(t, s.URL)

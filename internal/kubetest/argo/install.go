@@ -88,24 +88,25 @@ func newAPI(c *kubetest.Cluster) (*api, error) {
 	return &api{url: c.URL(), token: c.Token("admin"), client: client}, err
 }
 
-// errStatus is an answer that is none of success.
-type errStatus struct {
+// statusError is an answer that is none of success.
+type statusError struct {
 	code int
 	body string
 }
 
-func (e *errStatus) Error() string { return fmt.Sprintf("%d: %s", e.code, e.body) }
+func (e *statusError) Error() string { return fmt.Sprintf("%d: %s", e.code, e.body) }
 
-func isConflict(err error) bool {
-	var s *errStatus
-	return errors.As(err, &s) && (s.code == http.StatusConflict || s.code == http.StatusNotFound)
+// refused says that the server found something wrong with the request: not that it
+// was away, or has just come and knows not all yet.
+func refused(err error) bool {
+	var s *statusError
+	return errors.As(err, &s) && (s.code == http.StatusBadRequest || s.code == http.StatusUnprocessableEntity)
 }
 
-// refused says that the server found something wrong with the request, not that
-// it was away.
-func refused(err error) bool {
-	var s *errStatus
-	return errors.As(err, &s) && s.code < 500
+// changed says that the object has been changed or deleted meanwhile.
+func changed(err error) bool {
+	var s *statusError
+	return errors.As(err, &s) && (s.code == http.StatusConflict || s.code == http.StatusNotFound)
 }
 
 func (a *api) do(ctx context.Context, method, path, contentType string, body []byte, answer any) error {
@@ -139,5 +140,5 @@ func (a *api) open(ctx context.Context, method, path, contentType string, body [
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
-	return nil, errors.Join(&errStatus{resp.StatusCode, string(text)}, err)
+	return nil, errors.Join(&statusError{resp.StatusCode, string(text)}, err)
 }

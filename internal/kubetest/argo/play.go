@@ -3,6 +3,7 @@ package argo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -22,42 +23,40 @@ func Play(ctx context.Context, c *kubetest.Cluster) error {
 	}
 	defer a.client.CloseIdleConnections()
 	var wg sync.WaitGroup
-	errs := make(chan error, 2)
+	errs := make(chan error, 2) // of each controller
 	for resource, next := range map[string]func(object) object{
 		"workflows": nextWorkflow, "rollouts": nextRollout,
 	} {
 		wg.Go(func() { errs <- a.play(ctx, resource, next) })
 	}
 	wg.Wait()
-	return firstOf(<-errs, <-errs)
-}
-
-func firstOf(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
+	return errors.Join(<-errs, <-errs)
 }
 
 // play watches a resource, and patches each of its objects with what next says
 // comes next, until it says nil.
 func (a *api) play(ctx context.Context, resource string, next func(object) object) error {
 	for ctx.Err() == nil {
-		// Without a resource version a watch begins with all that is there.
-		resp, err := a.open(ctx, http.MethodGet, group+resource+"?watch=1", "", nil)
-		if err == nil {
-			err = a.follow(ctx, resource, json.NewDecoder(resp.Body), next)
-			_ = resp.Body.Close()
-		}
-		if refused(err) && ctx.Err() == nil {
+		if err := a.watch(ctx, resource, next); refused(err) && ctx.Err() == nil {
 			return err
 		}
-		if pause(ctx, 100*time.Millisecond) != nil {
-			break
-		}
+		_ = pause(ctx, 100*time.Millisecond) // whether ctx has ended is seen next
 	}
 	return nil
 }
+
+// watch plays until the watch ends, and returns why.
+func (a *api) watch(ctx context.Context, resource string, next func(object) object) error {
+	// Without a resource version a watch begins with all that is there.
+	resp, err := a.open(ctx, http.MethodGet, group+resource+"?watch=1", "", nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return a.follow(ctx, resource, json.NewDecoder(resp.Body), next)
+}
+
+var errWatch = errors.New("the watch has ended")
 
 func (a *api) follow(ctx context.Context, resource string, events *json.Decoder, next func(object) object) error {
 	for {
@@ -65,17 +64,20 @@ func (a *api) follow(ctx context.Context, resource string, events *json.Decoder,
 			Type   string
 			Object object
 		}
-		if events.Decode(&e) != nil || e.Type == "ERROR" {
-			return nil // the watch has ended
-		}
-		if e.Type == "DELETED" {
+		err := events.Decode(&e)
+		switch {
+		case err != nil:
+			return err
+		case e.Type == "ERROR":
+			return errWatch
+		case e.Type == "DELETED":
 			continue
 		}
 		patch := next(e.Object)
 		if patch == nil {
 			continue
 		}
-		if err := a.patch(ctx, resource, e.Object, patch); err != nil && !isConflict(err) {
+		if err := a.patch(ctx, resource, e.Object, patch); err != nil && !changed(err) {
 			return fmt.Errorf("%s %s: %w", resource, e.Object.text("metadata", "name"), err)
 		}
 	}

@@ -1,0 +1,150 @@
+package sqssource_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/internal/awstest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+)
+
+// ordered fails unless the bodies of each group, such as a1, a2, a3, come in
+// their order.
+func ordered(t *testing.T, bodies []string) {
+	t.Helper()
+	of := map[string][]string{}
+	for _, b := range bodies {
+		of[b[:1]] = append(of[b[:1]], b)
+	}
+	for _, group := range of {
+		assert.True(t, slices.IsSorted(group), "%v", group)
+	}
+}
+
+func (w *world) sendGroups(groups string, each int) {
+	for n := range each {
+		for _, g := range groups {
+			w.Send(w.queue, fmt.Sprintf("%c%02d", g, n), string(g))
+		}
+	}
+}
+
+func TestGroupsKeepTheirOrder(t *testing.T) {
+	bubble(t, "q.fifo", func(t *testing.T, w *world) {
+		var mu sync.Mutex
+		busy := map[string]bool{}
+		most := 0
+		w.rec.Then = func(_ context.Context, e hearken.Event) error {
+			group, _ := e.Extensions()["partitionkey"].(string)
+			mu.Lock()
+			assert.False(t, busy[group], "two of group %s at once", group)
+			busy[group] = true
+			most = max(most, len(busy))
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			delete(busy, group)
+			mu.Unlock()
+			return nil
+		}
+		w.sendGroups("abc", 20)
+		w.start()
+		got := bodies(w.events(60))
+		ordered(t, got)
+		assert.Equal(t, 3, most, "groups do not wait for each other")
+	})
+}
+
+func TestGroupsKeepTheirOrderOverFailures(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+	}{{"full", errFull}, {"away", errAway}} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, "q.fifo", func(t *testing.T, w *world) {
+				w.rec.Then = fails(c.err, time.Minute, "a03", "b05")
+				w.sendGroups("abc", 10)
+				w.start()
+				got := bodies(w.events(30))
+				ordered(t, got)
+				assert.Len(t, got, 30, "and nothing twice")
+				time.Sleep(time.Second)
+				assert.Empty(t, w.Messages("q.fifo"))
+				assert.Equal(t, 30, w.counter("received"))
+			})
+		})
+	}
+}
+
+func TestGroupStopsAtARefusedMessage(t *testing.T) {
+	bubble(t, "q.fifo", func(t *testing.T, w *world) {
+		w.rec.Then = fails(errNever, forever, "a03")
+		w.sendGroups("a", 8)
+		w.start()
+		w.attempts(4)
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, []string{"a00", "a01", "a02"}, bodies(w.rec.Events()))
+		assert.Equal(t, []string{"a04", "a05", "a06", "a07"}, w.visible(), "handed back; SQS keeps them behind a03")
+		assert.Equal(t, []int{1, 1, 1, 1, 1}, w.receives())
+
+		got := bodies(w.events(7))
+		ordered(t, got)
+		require.Len(t, w.Messages("q-dead.fifo"), 1, "and none that is good")
+		assert.Equal(t, "a03", w.Messages("q-dead.fifo")[0].Body)
+		assert.Len(t, got, 7)
+	})
+}
+
+func TestGroupsOverAShutdown(t *testing.T) {
+	bubble(t, "q.fifo", func(t *testing.T, w *world) {
+		w.rec.Then = fails(errAway, 5*time.Second, "a03")
+		w.sendGroups("ab", 6)
+		w.start()
+		time.Sleep(time.Second)
+		w.finish()
+		assert.Equal(t, []string{"a03", "a04", "a05"}, w.visible())
+		w.start()
+		ordered(t, bodies(w.events(12)))
+		assert.Len(t, w.rec.Events(), 12)
+	})
+}
+
+func TestReceiveThatIsLostOnItsWayIsMadeAgain(t *testing.T) {
+	bubble(t, "q.fifo", func(t *testing.T, w *world) {
+		w.source.Pollers = 1
+		var attempts []string
+		w.Intercept(func(_ context.Context, c awstest.Call, next func() error) error {
+			err := next()
+			if c.Operation != "ReceiveMessage" {
+				return err
+			}
+			attempts = append(attempts, gjson.GetBytes(c.Input, "ReceiveRequestAttemptId").String())
+			if c.Number == 1 {
+				return awstest.ErrLost
+			}
+			return err
+		})
+		w.sendGroups("a", 3)
+		began := time.Now()
+		w.start()
+		assert.Equal(t, []string{"a00", "a01", "a02"}, bodies(w.events(3)))
+		assert.Less(t, time.Since(began), 5*time.Second, "not at the end of the visibility")
+		assert.Equal(t, []int{1, 1, 1}, w.receives())
+		time.Sleep(time.Minute)
+		w.finish()
+		require.Greater(t, len(attempts), 4)
+		assert.Equal(t, attempts[0], attempts[1])
+		again := slices.Clone(attempts[1:])
+		slices.Sort(again)
+		assert.Len(t, slices.Compact(again), len(attempts)-1, "a new one for each other receive")
+		assert.NotContains(t, strings.Join(attempts, ","), ",,")
+	})
+}

@@ -1,0 +1,36 @@
+//go:build kubernetes
+
+package k8s_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/hearken-go/hearken/internal/kubetest"
+	"go.uber.org/goleak"
+)
+
+// cluster is the API server of all tests.
+var cluster *kubetest.Cluster
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	c, err := kubetest.Start(context.Background(), kubetest.Config{Users: []string{"visitor", "reader"}})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	cluster = c
+	version, err := c.Version(context.Background())
+	fmt.Println("kube-apiserver", version, err)
+	code := m.Run()
+	c.Stop()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
