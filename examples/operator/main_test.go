@@ -169,11 +169,19 @@ func newReplicas(t *testing.T, flags ...string) *replicas {
 	return &replicas{bus: b, url: s.URL(), flags: flags, lines: make(chan policed, 100)}
 }
 
+// replica is one of them.
+type replica struct {
+	*program.Process
+	read chan struct{} // closed when all its lines have been read
+}
+
 // start starts one and returns when it is ready.
-func (r *replicas) start(t *testing.T) *program.Process {
+func (r *replicas) start(t *testing.T) replica {
 	t.Helper()
 	p := program.Start(t, append(r.flags, "-nats", r.url)...)
+	read := make(chan struct{})
 	go func() {
+		defer close(read)
 		for p.Lines.Scan() {
 			var line policed
 			if json.Unmarshal(p.Lines.Bytes(), &line) != nil {
@@ -183,7 +191,15 @@ func (r *replicas) start(t *testing.T) *program.Process {
 		}
 	}()
 	awaitReady(t, p)
-	return p
+	return replica{p, read}
+}
+
+// end stops it as Ctrl-C does.
+func (r replica) end(t *testing.T) {
+	t.Helper()
+	r.Interrupt(t)
+	<-r.read
+	assert.NoError(t, r.Wait())
 }
 
 // settled waits until the bus knows that all is done: what is not, when a replica
@@ -235,13 +251,13 @@ func TestReplicasShare(t *testing.T) {
 			second := r.start(t)
 			r.expect(t, c, many(t, c, "both")...)
 
-			first.End(t)
+			first.end(t)
 			r.expect(t, c, many(t, c, "second")...)
 			first = r.start(t)
 			r.settled(t)
 			second.Kill(t)
 			r.expect(t, c, many(t, c, "first")...)
-			first.End(t)
+			first.end(t)
 			assert.Empty(t, r.lines, "one event each")
 		})
 	}

@@ -103,12 +103,11 @@ func TestFlags(t *testing.T) {
 	c.Do(t, apply[1])
 	for h := range lines {
 		if h == (happening{"DELETE", "my-pod"}) {
-			break
+			p.Interrupt(t)
+			continue
 		}
 		assert.Equal(t, "ADD", h.typ)
 		assert.Contains(t, h.pod, "marker", "not what was there before the start")
 	}
-	p.Interrupt(t)
-	assert.Empty(t, lines)
 	assert.NoError(t, p.Wait())
 }
