@@ -53,6 +53,12 @@ test-kubernetes: ## Run the tests that need a Kubernetes API server, which Go bu
 		for m in $(KUBERNETES); do echo "go test -tags=kubernetes: $$m"; \
 		(cd $$m && GOWORK=off go test $(RACE) -tags=kubernetes -shuffle=on -count=1 -timeout=10m ./...); done
 
+.PHONY: test-aws
+test-aws: ## Test against servers of AWS's protocols, installed into .cache (needs java, mvn, python3)
+	go run ./internal/awstest/servers/install
+	@set -e; for m in $(AWS); do echo "go test -tags aws: $$m"; \
+		(cd $$m && GOWORK=off go test -tags aws $(RACE) -shuffle=on -count=1 -timeout=10m ./...); done
+
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do
 	@set -e; for m in $(MODULES); do echo "go build, go vet: $$m"; \

@@ -90,7 +90,7 @@ func TestFullBusForAMinute(t *testing.T) {
 	bubble(t, "q", func(t *testing.T, w *world) {
 		w.rec.Then = fails(errFull, time.Minute)
 		var ids []string
-		const all = 100
+		const all = 300
 		for n := range all {
 			ids = append(ids, w.Send("q", fmt.Sprint(n), ""))
 		}
@@ -98,7 +98,7 @@ func TestFullBusForAMinute(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		held := w.counter("received")
 		polls := w.Calls("ReceiveMessage")
-		assert.LessOrEqual(t, held, 50, "some polls may have been under way")
+		assert.LessOrEqual(t, held, 100, "as many as Held")
 		time.Sleep(49 * time.Second)
 		assert.Equal(t, polls, w.Calls("ReceiveMessage"), "no polls while the bus is full")
 		assert.Equal(t, held, w.counter("received"))
