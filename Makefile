@@ -17,7 +17,8 @@ GOLANGCI_LINT := .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)-$(shell go en
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 # The modules with tests against real servers.
-KUBERNETES := sources/resource triggers/k8s triggers/workflow
+KUBERNETES := sources/resource triggers/k8s triggers/workflow examples
+AWS        := sources/sqssource sources/snssource triggers/lambdatrigger triggers/sqstrigger triggers/snstrigger triggers/eventbridgetrigger examples
 
 BENCH     :=
 FUZZTIME  := 20s
@@ -56,8 +57,8 @@ test-kubernetes: ## Run the tests that need a Kubernetes API server, which Go bu
 .PHONY: test-aws
 test-aws: ## Test against servers of AWS's protocols, installed into .cache (needs java, mvn, python3)
 	go run ./internal/awstest/servers/install
-	@set -e; for m in $(AWS); do echo "go test -tags aws: $$m"; \
-		(cd $$m && GOWORK=off go test -tags aws $(RACE) -shuffle=on -count=1 -timeout=10m ./...); done
+	@set -e; for m in $(AWS); do echo "go test -tags=aws: $$m"; \
+		(cd $$m && GOWORK=off go test $(RACE) -tags=aws -shuffle=on -count=1 -timeout=10m ./...); done
 
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do

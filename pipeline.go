@@ -78,7 +78,7 @@ type Pipeline struct {
 func (p *Pipeline) Validate() error {
 	m := mistakes{seen: make(map[*Dependency]bool)}
 	m.pipeline(p)
-	return errors.Join(m.errs...)
+	return m.Err()
 }
 
 // Run validates, subscribes every sensor, then runs the sources, until ctx ends.

@@ -1,7 +1,6 @@
 package hearken
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -13,59 +12,10 @@ import (
 	"github.com/hearken-go/hearken/bus"
 )
 
-// mistakes collects what Validate finds.
+// mistakes are those of a pipeline.
 type mistakes struct {
-	errs []error
+	Mistakes
 	seen map[*Dependency]bool
-}
-
-func (m *mistakes) add(path, format string, args ...any) {
-	m.errs = append(m.errs, &ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
-}
-
-// ask adds what a part of the pipeline has to say of itself. A part that is not
-// set is nil as an interface; a nil pointer within one is a mistake.
-func (m *mistakes) ask(path string, part any) {
-	defer m.recovered(path)
-	switch v, ok := part.(Validator); {
-	case part == nil:
-	case isNil(part):
-		m.add(path, "is a nil %T", part)
-	case ok:
-		m.addErr(path, v.Validate())
-	}
-}
-
-// recovered makes a mistake of a panic while a part is asked.
-func (m *mistakes) recovered(path string) {
-	if v := recover(); v != nil {
-		m.add(path, "panicked when it was asked: %v", v)
-	}
-}
-
-// addErr adds the errors that err joins, each as a ConfigError below path.
-func (m *mistakes) addErr(path string, err error) {
-	if isNil(err) {
-		return
-	}
-	if c, ok := err.(*ConfigError); ok { //nolint:errorlint // what wraps it says more
-		m.add(joinPath(path, c.Path), "%s", c.Msg)
-		return
-	}
-	if list, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(list.Unwrap()...).Error() {
-		for _, e := range list.Unwrap() {
-			m.addErr(path, e)
-		}
-		return
-	}
-	m.add(path, "%v", err)
-}
-
-func joinPath(path, sub string) string {
-	if sub == "" || path == "" || strings.HasPrefix(sub, "[") {
-		return path + sub
-	}
-	return path + "." + sub
 }
 
 // at names an element of a list: by its name, or by its index where it has none.
@@ -91,24 +41,24 @@ func isNil(v any) bool {
 func (m *mistakes) name(path, name string) {
 	switch {
 	case name == "":
-		m.add(path, "is empty; it is what the bus stores things under")
+		m.Add(path, "is empty; it is what the bus stores things under")
 	case strings.ContainsFunc(name, unicode.IsControl):
-		m.add(path, "%q holds a control character", name)
+		m.Add(path, "%q holds a control character", name)
 	case !utf8.ValidString(name):
-		m.add(path, "%q is not UTF-8", name)
+		m.Add(path, "%q is not UTF-8", name)
 	}
 }
 
 func (m *mistakes) pipeline(p *Pipeline) {
 	m.name("Name", p.Name)
 	if isNil(p.Bus) {
-		m.add("Bus", "is nil; give a bus, such as &memory.Bus{} where events may be lost with the process")
+		m.Add("Bus", "is nil; give a bus, such as &memory.Bus{} where events may be lost with the process")
 	} else {
-		m.ask("Bus", p.Bus)
+		m.Ask("Bus", p.Bus)
 	}
-	m.ask("Store", p.Store)
+	m.Ask("Store", p.Store)
 	if len(p.EventSources) == 0 && len(p.Sensors) == 0 {
-		m.add("", "the pipeline has neither event sources nor sensors")
+		m.Add("", "the pipeline has neither event sources nor sensors")
 	}
 	m.eventSources(p.EventSources)
 	names := make(map[string]bool)
@@ -117,10 +67,10 @@ func (m *mistakes) pipeline(p *Pipeline) {
 		path := at("Sensors", s.Name, i)
 		m.name(path+".Name", s.Name)
 		if s.Name == "*" {
-			m.add(path+".Name", `is "*", which means all sensors in DeadLetters`)
+			m.Add(path+".Name", `is "*", which means all sensors in DeadLetters`)
 		}
 		if s.Name != "" && names[s.Name] {
-			m.add(path+".Name", "is the name of another sensor too")
+			m.Add(path+".Name", "is the name of another sensor too")
 		}
 		names[s.Name] = true
 		m.sensor(path, p, s)
@@ -132,7 +82,7 @@ func (m *mistakes) eventSources(list []*EventSource) {
 	sources := make(map[Source]string)
 	for i, s := range list {
 		if s == nil {
-			m.add(at("EventSources", "", i), "is nil")
+			m.Add(at("EventSources", "", i), "is nil")
 			continue
 		}
 		topic := bus.Topic{EventSource: s.Name, Event: s.Event}
@@ -143,13 +93,13 @@ func (m *mistakes) eventSources(list []*EventSource) {
 		m.name(path+".Name", s.Name)
 		m.name(path+".Event", s.Event)
 		if strings.HasPrefix(s.Name, "$") {
-			m.add(path+".Name", "begins with $, which is kept for Hearken's own topics")
+			m.Add(path+".Name", "begins with $, which is kept for Hearken's own topics")
 		}
 		if topics[topic] {
-			m.add(path, "has the Name and Event of another event source")
+			m.Add(path, "has the Name and Event of another event source")
 		}
 		topics[topic] = true
-		m.ask(path+".Source", s.Source)
+		m.Ask(path+".Source", s.Source)
 		m.sourceOnce(path, s.Source, sources)
 	}
 }
@@ -161,32 +111,32 @@ func (m *mistakes) sourceOnce(path string, s Source, seen map[Source]string) {
 		return
 	}
 	if other, ok := seen[s]; ok {
-		m.add(path+".Source", "is also the Source of %s; give each event source its own", other)
+		m.Add(path+".Source", "is also the Source of %s; give each event source its own", other)
 	}
 	seen[s] = path
 }
 
 func (m *mistakes) sensor(path string, p *Pipeline, s *Sensor) {
 	if len(s.Actions) == 0 {
-		m.add(path+".Actions", "is empty; a sensor without actions does nothing")
+		m.Add(path+".Actions", "is empty; a sensor without actions does nothing")
 	}
 	if s.Workers < 0 || s.Workers > maxWorkers {
-		m.add(path+".Workers", "is %d; at most %d, and zero means %d", s.Workers, maxWorkers, defaultWorkers)
+		m.Add(path+".Workers", "is %d; at most %d, and zero means %d", s.Workers, maxWorkers, defaultWorkers)
 	}
 	if s.InFlight < 0 || s.InFlight > inFlightEach*maxWorkers {
-		m.add(path+".InFlight", "is %d; at most %d, and zero means %d for each worker", s.InFlight, inFlightEach*maxWorkers, inFlightEach)
+		m.Add(path+".InFlight", "is %d; at most %d, and zero means %d for each worker", s.InFlight, inFlightEach*maxWorkers, inFlightEach)
 	}
 	names := make(map[string]bool)
 	for i := range s.Actions {
 		a := &s.Actions[i]
 		apath := at(path+".Actions", a.Name, i)
 		if a.Name == "" && len(s.Actions) > 1 {
-			m.add(apath+".Name", "is empty; only the one action of a sensor may do without")
+			m.Add(apath+".Name", "is empty; only the one action of a sensor may do without")
 		} else if a.Name != "" {
 			m.name(apath+".Name", a.Name)
 		}
 		if a.Name != "" && names[a.Name] {
-			m.add(apath+".Name", "is the name of another action of the sensor too")
+			m.Add(apath+".Name", "is the name of another action of the sensor too")
 		}
 		names[a.Name] = true
 		m.action(apath, p, a)
@@ -201,7 +151,7 @@ func (m *mistakes) timeout(path string, a *Action) {
 		return
 	}
 	if needs := t.MinTimeout(); a.Timeout < needs {
-		m.add(path+".Timeout", "is %v, but the trigger may need %v; leave it zero for what the trigger says", a.Timeout, needs)
+		m.Add(path+".Timeout", "is %v, but the trigger may need %v; leave it zero for what the trigger says", a.Timeout, needs)
 	}
 }
 
@@ -209,12 +159,12 @@ func (m *mistakes) action(path string, p *Pipeline, a *Action) {
 	m.condition(path+".When", p, a.When)
 	m.joining(path, p, a)
 	m.retry(path+".Retry", a.Retry)
-	m.ask(path+".RateLimit", a.RateLimit)
+	m.Ask(path+".RateLimit", a.RateLimit)
 	if isNil(a.Trigger) {
-		m.add(path+".Trigger", "is nil; an action without a trigger does nothing")
+		m.Add(path+".Trigger", "is nil; an action without a trigger does nothing")
 		return
 	}
-	m.ask(path+".Trigger", a.Trigger)
+	m.Ask(path+".Trigger", a.Trigger)
 	m.timeout(path, a)
 	if r, ok := a.Trigger.(Reader); ok && !isNil(a.When) {
 		defer m.recovered(path + ".Trigger")
@@ -225,7 +175,7 @@ func (m *mistakes) action(path string, p *Pipeline, a *Action) {
 // joining checks what is about joins.
 func (m *mistakes) joining(path string, p *Pipeline, a *Action) {
 	if a.Within < 0 {
-		m.add(path+".Within", "is negative")
+		m.Add(path+".Within", "is negative")
 	}
 	if !m.sound(a.When) {
 		return // its mistakes have been said
@@ -235,12 +185,12 @@ func (m *mistakes) joining(path string, p *Pipeline, a *Action) {
 		return
 	}
 	if storer, ok := p.Bus.(bus.Storer); p.Store == nil && (!ok || isNil(storer)) && !isNil(p.Bus) {
-		m.add(path+".When", "joins several events, which wait in a store: %T has none of its own, so give Pipeline.Store", p.Bus)
+		m.Add(path+".When", "joins several events, which wait in a store: %T has none of its own, so give Pipeline.Store", p.Bus)
 	}
 	if !isNil(a.Reset) {
-		m.ask(path+".Reset", a.Reset)
+		m.Ask(path+".Reset", a.Reset)
 	} else if a.Reset != nil {
-		m.add(path+".Reset", "is a nil %T", a.Reset)
+		m.Add(path+".Reset", "is a nil %T", a.Reset)
 	}
 	var keyed, keyless []string
 	for _, d := range uniqueDependencies(a.When) {
@@ -252,9 +202,9 @@ func (m *mistakes) joining(path string, p *Pipeline, a *Action) {
 	}
 	switch {
 	case len(keyed) > 0 && len(keyless) > 0:
-		m.add(path+".When", "joins dependencies with a Key (%q) and without (%q): give all of them one, or none", keyed, keyless)
+		m.Add(path+".When", "joins dependencies with a Key (%q) and without (%q): give all of them one, or none", keyed, keyless)
 	case len(keyed) > 0 && a.Within == 0:
-		m.add(path+".Within", "is zero: a join by Key needs a bound, or what never finds its match is kept for ever")
+		m.Add(path+".Within", "is zero: a join by Key needs a bound, or what never finds its match is kept for ever")
 	}
 }
 
@@ -262,13 +212,13 @@ func (m *mistakes) joining(path string, p *Pipeline, a *Action) {
 func (m *mistakes) notJoining(path string, a *Action) {
 	const alone = "is about joins, but one event is enough for the action's When"
 	if a.Within > 0 {
-		m.add(path+".Within", alone)
+		m.Add(path+".Within", alone)
 	}
 	if a.Reset != nil {
-		m.add(path+".Reset", alone)
+		m.Add(path+".Reset", alone)
 	}
 	if a.Queue {
-		m.add(path+".Queue", alone)
+		m.Add(path+".Queue", alone)
 	}
 }
 
@@ -294,23 +244,23 @@ func (m *mistakes) retry(path string, r Retry) {
 		value time.Duration
 	}{{"Min", r.Min}, {"Max", r.Max}, {"For", r.For}} {
 		if f.value < 0 {
-			m.add(path+"."+f.name, "is negative; for no retry say Attempts: 1")
+			m.Add(path+"."+f.name, "is negative; for no retry say Attempts: 1")
 		}
 	}
 	if r.Attempts < 0 {
-		m.add(path+".Attempts", "is negative; zero means as many as fit in For")
+		m.Add(path+".Attempts", "is negative; zero means as many as fit in For")
 	}
 	if floor, all := orDefault(r.Min, defaultRetryMin), orDefault(r.For, defaultRetryFor); floor > all && r.Attempts != 1 {
-		m.add(path+".Min", "is %v, above For, %v", floor, all)
+		m.Add(path+".Min", "is %v, above For, %v", floor, all)
 	}
 	if r.Max > 0 && orDefault(r.Min, defaultRetryMin) > r.Max {
-		m.add(path+".Max", "is %v, below Min, %v", r.Max, orDefault(r.Min, defaultRetryMin))
+		m.Add(path+".Max", "is %v, below Min, %v", r.Max, orDefault(r.Min, defaultRetryMin))
 	}
 }
 
 func (m *mistakes) condition(path string, p *Pipeline, c Condition) {
 	if isNil(c) {
-		m.add(path, "is nil; say which dependency the action waits for")
+		m.Add(path, "is nil; say which dependency the action waits for")
 		return
 	}
 	m.shape(path, c)
@@ -325,7 +275,7 @@ func (m *mistakes) condition(path string, p *Pipeline, c Condition) {
 			m.dependency(dpath, p, d)
 		}
 		if names[d.name()] != nil {
-			m.add(dpath+".Name", "is the name of two dependencies of the action; give one another Name")
+			m.Add(dpath+".Name", "is the name of two dependencies of the action; give one another Name")
 		}
 		names[d.name()] = d
 	}
@@ -344,12 +294,12 @@ func (m *mistakes) shape(path string, c Condition) {
 		return
 	}
 	if len(cs) == 0 {
-		m.add(path, "is an empty %s, which never holds", kind)
+		m.Add(path, "is an empty %s, which never holds", kind)
 	}
 	for i, sub := range cs {
 		subPath := fmt.Sprintf("%s.%s[%d]", path, kind, i)
 		if isNil(sub) {
-			m.add(subPath, "is nil")
+			m.Add(subPath, "is nil")
 			continue
 		}
 		m.shape(subPath, sub)
@@ -357,14 +307,14 @@ func (m *mistakes) shape(path string, c Condition) {
 }
 
 func (m *mistakes) dependency(path string, p *Pipeline, d *Dependency) {
-	m.ask(path+".Filter", d.Filter)
+	m.Ask(path+".Filter", d.Filter)
 	switch s := d.EventSource; {
 	case s == nil:
-		m.add(path+".EventSource", "is nil; say where the event comes from")
+		m.Add(path+".EventSource", "is nil; say where the event comes from")
 	case s.Name == bus.DeadLetterSource:
 		m.name(path+".EventSource: DeadLetters", s.Event)
 	case !slices.Contains(p.EventSources, s):
-		m.add(path+".EventSource", "%s/%s is not among the pipeline's EventSources; list it, with a nil Source if another process runs it", s.Name, s.Event)
+		m.Add(path+".EventSource", "%s/%s is not among the pipeline's EventSources; list it, with a nil Source if another process runs it", s.Name, s.Event)
 	}
 }
 
@@ -372,14 +322,14 @@ func (m *mistakes) dependency(path string, p *Pipeline, d *Dependency) {
 func (m *mistakes) reads(path string, c Condition, reads []Read) {
 	has := uniqueDependencies(c)
 	for _, r := range reads {
-		rpath := joinPath(path, r.Path)
+		rpath := below(path, r.Path)
 		switch {
 		case r.Dependency == nil:
-			m.add(rpath, "reads a nil dependency")
+			m.Add(rpath, "reads a nil dependency")
 		case !slices.Contains(has, r.Dependency):
-			m.add(rpath, "reads dependency %q, which is not in the action's When", r.Dependency.name())
+			m.Add(rpath, "reads dependency %q, which is not in the action's When", r.Dependency.name())
 		case !r.Optional && !requires(c, r.Dependency):
-			m.add(rpath, "reads dependency %q, which may be absent under Any; give a default", r.Dependency.name())
+			m.Add(rpath, "reads dependency %q, which may be absent under Any; give a default", r.Dependency.name())
 		}
 	}
 }

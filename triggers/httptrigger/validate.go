@@ -1,7 +1,6 @@
 package httptrigger
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,97 +12,87 @@ import (
 
 // Validate finds all mistakes in the fields, and those of the Payload.
 func (t *Trigger) Validate() error {
-	var m mistakes
+	var m hearken.Mistakes
 	t.validateURL(&m)
 	if !isToken(t.method()) {
-		m.add("Method", "%q is no HTTP method", t.Method)
+		m.Add("Method", "%q is no HTTP method", t.Method)
 	}
 	t.validateHeader(&m)
 	t.validateAuth(&m)
 	for i, status := range t.AllowStatus {
 		if status < 200 || status > 599 {
-			m.add(fmt.Sprintf("AllowStatus[%d]", i), "is %d; the status of an answer is 200 to 599", status)
+			m.Add(fmt.Sprintf("AllowStatus[%d]", i), "is %d; the status of an answer is 200 to 599", status)
 		}
 	}
 	for i, host := range t.RedirectHosts {
 		if host == "" || strings.ContainsAny(host, "/@?# ") {
-			m.add(fmt.Sprintf("RedirectHosts[%d]", i), "%q is no host; say example.com or example.com:8443", host)
+			m.Add(fmt.Sprintf("RedirectHosts[%d]", i), "%q is no host; say example.com or example.com:8443", host)
 		}
 	}
 	if t.TLS != nil && t.Client != nil {
-		m.add("TLS", "is set beside Client; set it in the Client's Transport")
+		m.Add("TLS", "is set beside Client; set it in the Client's Transport")
 	}
-	if v, ok := t.Payload.(hearken.Validator); ok {
-		m.below("Payload", v.Validate())
-	}
-	return errors.Join(m...)
+	m.Ask("Payload", t.Payload)
+	return m.Err()
 }
 
 // Reads returns what the Payload reads, where it says so. What URLFunc and
 // HeaderFunc read is not known.
 func (t *Trigger) Reads() []hearken.Read {
-	r, ok := t.Payload.(hearken.Reader)
-	if !ok {
-		return nil
-	}
-	reads := slices.Clone(r.Reads())
-	for i := range reads {
-		reads[i].Path = below("Payload", reads[i].Path)
-	}
-	return reads
+	return hearken.ReadsAt("Payload", t.Payload)
 }
 
-func (t *Trigger) validateURL(m *mistakes) {
+func (t *Trigger) validateURL(m *hearken.Mistakes) {
 	switch {
 	case t.URL != "" && t.URLFunc != nil:
-		m.add("URLFunc", "is set beside URL; set one of them")
+		m.Add("URLFunc", "is set beside URL; set one of them")
 	case t.URL == "" && t.URLFunc == nil:
-		m.add("URL", "is empty; set it, or URLFunc")
+		m.Add("URL", "is empty; set it, or URLFunc")
 	}
 	if t.URL == "" {
 		return
 	}
 	u, err := parseURL(t.URL)
 	if err != nil {
-		m.add("URL", "%v", err)
+		m.Add("URL", "%v", err)
 	} else if u.User != nil && (t.BasicAuth.isSet() || t.BearerToken != "") {
-		m.add("URL", "holds a user beside BasicAuth or BearerToken; remove one of them")
+		m.Add("URL", "holds a user beside BasicAuth or BearerToken; remove one of them")
 	}
 }
 
-func (t *Trigger) validateHeader(m *mistakes) {
+func (t *Trigger) validateHeader(m *hearken.Mistakes) {
 	key := t.idempotencyHeader()
 	if !isToken(key) {
-		m.add("IdempotencyHeader", "%q is no header name", key)
+		m.Add("IdempotencyHeader", "%q is no header name", key)
 	}
 	if !isHeaderValue(t.ContentType) {
-		m.add("ContentType", "%q holds a control character", t.ContentType)
+		m.Add("ContentType", "%q holds a control character", t.ContentType)
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Header)) {
 		path := fmt.Sprintf("Header[%q]", name)
 		if err := checkHeader(http.Header{name: t.Header[name]}); err != nil {
-			m.add(path, "%v", err)
+			m.Add(path, "%v", err)
 		}
 		switch canonical := http.CanonicalHeaderKey(name); {
 		case canonical == http.CanonicalHeaderKey(key):
-			m.add(path, "bears the firing's ID; set IdempotencyHeader to another name to use this one")
+			m.Add(path, "bears the firing's ID; set IdempotencyHeader to another name to use this one")
 		case canonical == "Content-Type" && t.ContentType != "":
-			m.add(path, "is set beside ContentType; set one of them")
+			m.Add(path, "is set beside ContentType; set one of them")
 		case canonical == "Authorization" && (t.BasicAuth.isSet() || t.BearerToken != ""):
-			m.add(path, "is set beside BasicAuth or BearerToken; set one of them")
+			m.Add(path, "is set beside BasicAuth or BearerToken; set one of them")
 		}
 	}
 }
 
-func (t *Trigger) validateAuth(m *mistakes) {
+func (t *Trigger) validateAuth(m *hearken.Mistakes) {
 	if t.BasicAuth.isSet() && t.BearerToken != "" {
-		m.add("BearerToken", "is set beside BasicAuth; set one of them")
+		m.Add("BearerToken", "is set beside BasicAuth; set one of them")
 	}
 	if strings.Contains(t.BasicAuth.Username, ":") {
-		m.add("BasicAuth.Username", "holds a colon, which would end it (RFC 7617)")
+		m.Add("BasicAuth.Username", "holds a colon, which would end it (RFC 7617)")
 	}
 	if token := string(t.BearerToken); !isHeaderValue(token) || strings.TrimSpace(token) != token {
-		m.add("BearerToken", "holds a line break, a control character or space around it; trim what a file ends with")
+		m.Add("BearerToken", "holds a line break, a control character or space around it; trim what a file ends with")
 	}
 }
 
@@ -157,34 +146,4 @@ func isHeaderValue(s string) bool {
 		}
 	}
 	return true
-}
-
-type mistakes []error
-
-func (m *mistakes) add(path, format string, args ...any) {
-	*m = append(*m, &hearken.ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
-}
-
-// below adds the errors that err joins, each with its place below path.
-func (m *mistakes) below(path string, err error) {
-	var config *hearken.ConfigError
-	joined, ok := err.(interface{ Unwrap() []error })
-	switch {
-	case err == nil:
-	case ok:
-		for _, e := range joined.Unwrap() {
-			m.below(path, e)
-		}
-	case errors.As(err, &config):
-		m.add(below(path, config.Path), "%s", config.Msg)
-	default:
-		m.add(path, "%v", err)
-	}
-}
-
-func below(path, sub string) string {
-	if sub == "" || strings.HasPrefix(sub, "[") {
-		return path + sub
-	}
-	return path + "." + sub
 }

@@ -101,7 +101,7 @@ func TestValidateFindsAllAtOnce(t *testing.T) {
 	}).Validate()
 	assert.Equal(t, []string{
 		"URL", "Method", "ContentType", "BearerToken", "BasicAuth.Username", "AllowStatus[0]", "AllowStatus[1]",
-		`Payload["message"]`, "Payload.Template", "Payload",
+		`Payload["message"]`, "Payload", "Payload",
 	}, paths(t, err))
 }
 

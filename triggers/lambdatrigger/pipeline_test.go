@@ -34,6 +34,7 @@ func throttleFirst(n int) func(lambdatest.Invocation) *lambdatest.Error {
 // From an event to a real function, through a pipeline: each outcome ends as
 // stated, in success, a retry or a dead letter.
 func TestFunctionInAPipeline(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name        string
 		data        string

@@ -1,10 +1,7 @@
 package sqstrigger
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,63 +14,53 @@ const maxDelay = 15 * time.Minute
 
 // Validate finds all mistakes in the fields, and those of the Payload.
 func (t *Trigger) Validate() error {
-	var m mistakes
+	var m hearken.Mistakes
 	t.validateClient(&m)
 	t.validateQueue(&m)
 	if t.Payload == nil {
-		m.add("Payload", "is nil; set it, to hearken.PayloadFunc or with triggers/params")
+		m.Add("Payload", "is nil; set it, to hearken.PayloadFunc or with triggers/params")
 	}
-	if v, ok := t.Payload.(hearken.Validator); ok {
-		m.below("Payload", v.Validate())
-	}
+	m.Ask("Payload", t.Payload)
 	if !isAttributeName(t.firingAttribute()) {
-		m.add("FiringAttribute", "%q is no name of an attribute: letters, digits, _, - and dots within, and no prefix of AWS or Amazon", t.FiringAttribute)
+		m.Add("FiringAttribute", "%q is no name of an attribute: letters, digits, _, - and dots within, and no prefix of AWS or Amazon", t.FiringAttribute)
 	}
 	switch {
 	case t.Delay < 0 || t.Delay > maxDelay || t.Delay%time.Second != 0:
-		m.add("Delay", "is %v; it is whole seconds, up to %v", t.Delay, maxDelay)
+		m.Add("Delay", "is %v; it is whole seconds, up to %v", t.Delay, maxDelay)
 	case t.Delay > 0 && t.isFIFO():
-		m.add("Delay", "is set for a FIFO queue, which delays all messages or none; set it there")
+		m.Add("Delay", "is set for a FIFO queue, which delays all messages or none; set it there")
 	}
-	return errors.Join(m...)
+	return m.Err()
 }
 
 // Reads returns what the Payload reads, where it says so. What Group and
 // Attributes read is not known.
 func (t *Trigger) Reads() []hearken.Read {
-	r, ok := t.Payload.(hearken.Reader)
-	if !ok {
-		return nil
-	}
-	reads := slices.Clone(r.Reads())
-	for i := range reads {
-		reads[i].Path = below("Payload", reads[i].Path)
-	}
-	return reads
+	return hearken.ReadsAt("Payload", t.Payload)
 }
 
-func (t *Trigger) validateClient(m *mistakes) {
+func (t *Trigger) validateClient(m *hearken.Mistakes) {
 	c, ok := t.Client.(*sqs.Client)
 	switch {
 	case t.Client == nil:
-		m.add("Client", "is nil; pass sqs.NewFromConfig(cfg)")
+		m.Add("Client", "is nil; pass sqs.NewFromConfig(cfg)")
 	case !ok: // an application's own may not know
 	case c == nil:
-		m.add("Client", "is a nil *sqs.Client; pass sqs.NewFromConfig(cfg)")
+		m.Add("Client", "is a nil *sqs.Client; pass sqs.NewFromConfig(cfg)")
 	case c.Options().Region == "":
-		m.add("Client", "has no region; set AWS_REGION, or Region of its configuration")
+		m.Add("Client", "has no region; set AWS_REGION, or Region of its configuration")
 	}
 }
 
-func (t *Trigger) validateQueue(m *mistakes) {
+func (t *Trigger) validateQueue(m *hearken.Mistakes) {
 	u, err := url.Parse(t.QueueURL)
 	switch {
 	case t.QueueURL == "":
-		m.add("QueueURL", "is empty; set what GetQueueUrl returns for the queue")
+		m.Add("QueueURL", "is empty; set what GetQueueUrl returns for the queue")
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || len(u.Path) < 2:
-		m.add("QueueURL", "%q is no URL of a queue, which is https://sqs.region.amazonaws.com/account/name", t.QueueURL)
+		m.Add("QueueURL", "%q is no URL of a queue, which is https://sqs.region.amazonaws.com/account/name", t.QueueURL)
 	case t.isFIFO() && t.Group == nil:
-		m.add("Group", "is nil, and a FIFO queue takes no message without a group; set it")
+		m.Add("Group", "is nil, and a FIFO queue takes no message without a group; set it")
 	}
 }
 
@@ -87,34 +74,4 @@ func isAttributeName(s string) bool {
 
 func isName(c rune) bool {
 	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-}
-
-type mistakes []error
-
-func (m *mistakes) add(path, format string, args ...any) {
-	*m = append(*m, &hearken.ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
-}
-
-// below adds the errors that err joins, each with its place below path.
-func (m *mistakes) below(path string, err error) {
-	var config *hearken.ConfigError
-	joined, ok := err.(interface{ Unwrap() []error })
-	switch {
-	case err == nil:
-	case ok:
-		for _, e := range joined.Unwrap() {
-			m.below(path, e)
-		}
-	case errors.As(err, &config):
-		m.add(below(path, config.Path), "%s", config.Msg)
-	default:
-		m.add(path, "%v", err)
-	}
-}
-
-func below(path, sub string) string {
-	if sub == "" || strings.HasPrefix(sub, "[") {
-		return path + sub
-	}
-	return path + "." + sub
 }
