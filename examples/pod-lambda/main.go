@@ -109,7 +109,11 @@ func (f *flags) aws(ctx context.Context, cluster *rest.Config) (aws.Config, erro
 		}
 		options = append(options, config.WithCredentialsProvider(provider)) // which it caches
 	}
-	return config.LoadDefaultConfig(ctx, options...)
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err == nil && cfg.Region == "" {
+		err = errors.New("no region: set AWS_REGION")
+	}
+	return cfg, err
 }
 
 // show prints what the function has answered.

@@ -56,6 +56,9 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
+	if cfg.Region == "" {
+		return errors.New("no region: set AWS_REGION")
+	}
 	b, err := embedded.Open(ctx, embedded.Config{Dir: f.data})
 	if err != nil {
 		return err
