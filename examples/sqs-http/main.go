@@ -31,8 +31,8 @@ import (
 
 // flags are what the command line says.
 type flags struct {
-	queue, to, data string
-	visibility      time.Duration
+	queue, to, data  string
+	visibility, wait time.Duration
 }
 
 func main() {
@@ -41,6 +41,7 @@ func main() {
 	flag.StringVar(&f.to, "to", "http://127.0.0.1:12000/webhook", "`URL` to post messages to")
 	flag.StringVar(&f.data, "data", filepath.Join("examples", "sqs-http", "data"), "`folder` of the bus; empty: in memory")
 	flag.DurationVar(&f.visibility, "visibility", 30*time.Second, "after which `time` the messages of a killed process come again")
+	flag.DurationVar(&f.wait, "wait", 10*time.Second, "for which `time` a poll waits for messages, and Ctrl-C for the poll")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -69,6 +70,7 @@ func run(ctx context.Context, f flags) (err error) {
 		Client:     sqs.NewFromConfig(cfg),
 		Queue:      f.queue,
 		Visibility: f.visibility,
+		Wait:       f.wait,
 	}}
 	message := &hearken.Dependency{EventSource: messages}
 
