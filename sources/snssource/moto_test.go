@@ -3,7 +3,6 @@
 package snssource_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -12,15 +11,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/hearken-go/hearken/internal/awstest/servers"
 	"github.com/hearken-go/hearken/sources/snssource"
 	"github.com/hearken-go/hearken/sources/sourcetest"
 	"github.com/stretchr/testify/assert"
@@ -28,42 +25,13 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// startMoto starts moto's server, which MOTO_SERVER names or the PATH has, and
-// returns its address.
+// startMoto starts moto's server and returns its address.
 func startMoto(t *testing.T) string {
 	t.Helper()
-	program := os.Getenv("MOTO_SERVER")
-	if program == "" {
-		program = "moto_server"
-	}
-	cmd := exec.CommandContext(t.Context(), program, "-H", "127.0.0.1", "-p", "0")
-	out, err := cmd.StderrPipe()
+	server, err := servers.Start(t.Context(), servers.Moto())
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start(), "these tests need moto's server: pip install 'moto[server]'")
-	found, drained := make(chan string, 1), make(chan struct{})
-	go func() {
-		defer close(drained)
-		running := regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if m := running.FindStringSubmatch(lines.Text()); m != nil {
-				found <- m[1]
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		assert.NoError(t, cmd.Process.Kill())
-		<-drained
-		assert.Error(t, cmd.Wait(), "it was killed")
-	})
-	select {
-	case address := <-found:
-		return address
-	case <-drained:
-		t.Fatal("moto's server ended")
-	case <-time.After(time.Minute):
-		t.Fatal("moto's server does not say that it runs")
-	}
-	return ""
+	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
+	return server.Endpoint
 }
 
 // motoHosts sends what is for SNS's host to moto. moto's certificate is signed
