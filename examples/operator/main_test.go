@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hearken-go/hearken/bus/natsbus"
 	"github.com/hearken-go/hearken/bus/natsbus/embedded"
 	"github.com/hearken-go/hearken/examples/internal/cluster"
 	"github.com/hearken-go/hearken/examples/internal/program"
@@ -131,8 +132,24 @@ func TestStopsWithTheFiringUnderWayFinished(t *testing.T) {
 	assert.NoError(t, p.Wait())
 }
 
+func TestREADME(t *testing.T) {
+	c := cluster.Start(t)
+	p := program.Start(t, "-data", t.TempDir())
+	for _, command := range program.Commands(t, "go run ./examples/internal/apply ") {
+		c.Do(t, command)
+	}
+	got := make([]policed, 2)
+	p.Line(t, &got[0])
+	p.Line(t, &got[1])
+	assert.ElementsMatch(t, []policed{{"shop", "web"}, {"billing", "money"}}, got)
+	p.Interrupt(t)
+	p.NoLine(t)
+	assert.NoError(t, p.Wait())
+}
+
 // replicas are processes on one NATS server.
 type replicas struct {
+	bus   *natsbus.Bus
 	url   string
 	flags []string
 	lines chan policed
@@ -143,14 +160,28 @@ func newReplicas(t *testing.T, flags ...string) *replicas {
 	s, err := embedded.Start(t.Context(), embedded.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Shutdown(context.WithoutCancel(t.Context()))) })
-	return &replicas{url: s.URL(), flags: flags, lines: make(chan policed, 100)}
+	conn, err := s.Connect()
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	b, err := natsbus.Open(t.Context(), conn, natsbus.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, b.Close(context.WithoutCancel(t.Context()))) })
+	return &replicas{bus: b, url: s.URL(), flags: flags, lines: make(chan policed, 100)}
+}
+
+// replica is one of them.
+type replica struct {
+	*program.Process
+	read chan struct{} // closed when all its lines have been read
 }
 
 // start starts one and returns when it is ready.
-func (r *replicas) start(t *testing.T) *program.Process {
+func (r *replicas) start(t *testing.T) replica {
 	t.Helper()
 	p := program.Start(t, append(r.flags, "-nats", r.url)...)
+	read := make(chan struct{})
 	go func() {
+		defer close(read)
 		for p.Lines.Scan() {
 			var line policed
 			if json.Unmarshal(p.Lines.Bytes(), &line) != nil {
@@ -160,7 +191,25 @@ func (r *replicas) start(t *testing.T) *program.Process {
 		}
 	}()
 	awaitReady(t, p)
-	return p
+	return replica{p, read}
+}
+
+// end stops it as Ctrl-C does.
+func (r replica) end(t *testing.T) {
+	t.Helper()
+	r.Interrupt(t)
+	<-r.read
+	assert.NoError(t, r.Wait())
+}
+
+// settled waits until the bus knows that all is done: what is not, when a replica
+// is killed, another does again.
+func (r *replicas) settled(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		groups, err := r.bus.Groups(t.Context())
+		return err == nil && len(groups) == 1 && groups[0].Backlog == 0
+	}, time.Minute, 20*time.Millisecond)
 }
 
 // expect expects a line for each namespace and no other, and a policy in each.
@@ -202,12 +251,13 @@ func TestReplicasShare(t *testing.T) {
 			second := r.start(t)
 			r.expect(t, c, many(t, c, "both")...)
 
-			first.End(t)
+			first.end(t)
 			r.expect(t, c, many(t, c, "second")...)
 			first = r.start(t)
+			r.settled(t)
 			second.Kill(t)
 			r.expect(t, c, many(t, c, "first")...)
-			first.End(t)
+			first.end(t)
 			assert.Empty(t, r.lines, "one event each")
 		})
 	}

@@ -32,11 +32,8 @@ func (p *part) NeedLeaderElection() bool { return p.leader }
 
 // Start runs it until ctx ends and what is under way has ended too.
 func (p *part) Start(ctx context.Context) error {
-	for p.after != nil && !p.after.Health().Ready {
-		if ctx.Err() != nil {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !p.mayBegin(ctx) {
+		return nil
 	}
 	err := p.Run(ctx)
 	for _, s := range p.Health().Sensors {
@@ -44,6 +41,14 @@ func (p *part) Start(ctx context.Context) error {
 	}
 	p.ended <- err
 	return err
+}
+
+// mayBegin waits until the part has its turn, and says that ctx has not ended.
+func (p *part) mayBegin(ctx context.Context) bool {
+	for p.after != nil && !p.after.Health().Ready && ctx.Err() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ctx.Err() == nil
 }
 
 // outcome is what Run returned, if it has: of a part that ends after it was told

@@ -91,7 +91,7 @@ func run(ctx context.Context, f flags) (err error) {
 		}}
 	}
 	change := &hearken.Dependency{EventSource: rollouts, Filter: filters.Func(phaseChanged)}
-	print := console.Line{Object: params.Object{
+	show := console.Line{Object: params.Object{
 		"rollout": params.Data(change, "body.metadata.name"),
 		"hash":    params.Data(change, "body.status.currentPodHash"),
 		"phase":   params.Data(change, "body.status.phase"),
@@ -103,7 +103,7 @@ func run(ctx context.Context, f flags) (err error) {
 		EventSources: []*hearken.EventSource{results, rollouts},
 		Sensors: []hearken.Sensor{
 			{Name: "judge", Actions: []hearken.Action{on(true, workflow.Promote), on(false, workflow.Abort)}},
-			{Name: "print", Actions: []hearken.Action{{When: change, Trigger: print}}},
+			{Name: "show", Actions: []hearken.Action{{When: change, Trigger: show}}},
 		},
 	}
 	mux := http.NewServeMux()

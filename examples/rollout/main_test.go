@@ -44,7 +44,7 @@ func TestKubernetes(t *testing.T) {
 	assert.NotEqual(t, first, second)
 	assert.Contains(t, curl[0], second, "as the README says")
 
-	p.Curl(t, strings.ReplaceAll(curl[1], "passed\":false", "passed\":true")) // of another version
+	p.Curl(t, strings.ReplaceAll(curl[1], "false", "true")) // of another version
 	p.Curl(t, curl[0])
 	assert.Equal(t, second, until(t, p, "Healthy"))
 	p.Kill(t)
@@ -53,7 +53,7 @@ func TestKubernetes(t *testing.T) {
 	c.Do(t, apply[2])
 	third := until(t, p, "Paused")
 	assert.Contains(t, curl[1], third, "as the README says")
-	p.Curl(t, curl[0]) // of a version that is through
+	p.Curl(t, strings.ReplaceAll(curl[0], "true", "false")) // of the version before
 	p.Curl(t, curl[1])
 	assert.Equal(t, third, until(t, p, "Degraded"))
 	p.Interrupt(t)

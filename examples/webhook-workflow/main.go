@@ -103,7 +103,7 @@ func run(ctx context.Context, f flags) (err error) {
 		Arguments: params.Object{"message": message},
 	}
 	end := &hearken.Dependency{EventSource: ends}
-	print := console.Line{Object: params.Object{
+	show := console.Line{Object: params.Object{
 		"firing":   params.Data(end, workflow.FiringPath),
 		"workflow": params.Data(end, "body.metadata.name"),
 		"phase":    params.Data(end, "body.status.phase"),
@@ -115,7 +115,7 @@ func run(ctx context.Context, f flags) (err error) {
 		EventSources: []*hearken.EventSource{posts, ends},
 		Sensors: []hearken.Sensor{
 			{Name: "submit", Actions: []hearken.Action{{When: post, Trigger: submit}}},
-			{Name: "print", Actions: []hearken.Action{{When: end, Trigger: print}}},
+			{Name: "show", Actions: []hearken.Action{{When: end, Trigger: show}}},
 		},
 	}
 	mux := http.NewServeMux()

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -62,7 +63,7 @@ func (p *Process) Curl(t *testing.T, command string) {
 		t.Fatalf("no command that is understood: %s", command)
 	}
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		status, answer := p.post(parts[2], parts[1])
+		status, answer := p.post(t.Context(), parts[2], parts[1])
 		switch {
 		case status == http.StatusOK && answer == "success":
 			return
@@ -73,8 +74,13 @@ func (p *Process) Curl(t *testing.T, command string) {
 }
 
 // post returns status 0 while nobody listens.
-func (p *Process) post(path, body string) (status int, answer string) {
-	res, err := http.Post("http://"+p.Addr+path, "application/x-www-form-urlencoded", strings.NewReader(body))
+func (p *Process) post(ctx context.Context, path, body string) (status int, answer string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.Addr+path, strings.NewReader(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, err.Error()
 	}
