@@ -18,7 +18,7 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 # The modules with tests against real servers.
 KUBERNETES := sources/resource triggers/k8s triggers/workflow examples
-AWS        := sources/sqssource sources/snssource triggers/lambdatrigger triggers/sqstrigger triggers/snstrigger triggers/eventbridgetrigger
+AWS        := sources/sqssource sources/snssource triggers/lambdatrigger triggers/sqstrigger triggers/snstrigger triggers/eventbridgetrigger examples
 
 BENCH     :=
 FUZZTIME  := 20s

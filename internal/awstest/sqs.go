@@ -25,8 +25,11 @@ const (
 // protocol. The zero value is ready to use. All methods may be called
 // concurrently; time is package time's.
 type SQS struct {
+	// URL is what the URLs of queues begin with. Empty: http://sqs.test, or where
+	// Start serves it.
+	URL string
+
 	mu        sync.Mutex
-	base      string // of queue URLs
 	queues    map[string]*queue
 	calls     map[string]int
 	sent      int
@@ -54,7 +57,7 @@ func (s *SQS) Start(t testing.TB) string {
 	t.Cleanup(server.Close)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.base = server.URL
+	s.URL = server.URL
 	return server.URL
 }
 

@@ -72,7 +72,7 @@ func (s *SQS) create(name string, attributes map[string]string) string {
 }
 
 func (s *SQS) url(q *queue) string {
-	return cmp.Or(s.base, "http://sqs.test") + "/" + q.account + "/" + q.name
+	return cmp.Or(s.URL, "http://sqs.test") + "/" + q.account + "/" + q.name
 }
 
 // Send puts a message with a body into a queue, which must exist, and returns the

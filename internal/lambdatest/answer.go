@@ -29,6 +29,15 @@ func Throttled(retryAfter time.Duration) *Error {
 	}
 }
 
+// UnknownKey is the error of a request that was signed with a key that AWS does
+// not know.
+func UnknownKey() *Error {
+	return &Error{
+		Status: http.StatusForbidden, Type: "UnrecognizedClientException",
+		Message: "The security token included in the request is invalid.",
+	}
+}
+
 func notFound(name, qualifier string) *Error {
 	return &Error{
 		Status: http.StatusNotFound, Type: "ResourceNotFoundException",

@@ -23,6 +23,8 @@ type Invocation struct {
 	Payload []byte
 	// ClientContext is the JSON of the client context, if there was one.
 	ClientContext []byte
+	// AccessKey is the id of the key that signed the request.
+	AccessKey string
 }
 
 // Emulator is Lambda's API for some functions. It may be used concurrently.

@@ -207,6 +207,18 @@ func TestRefuse(t *testing.T) {
 	assert.Equal(t, http.StatusTooManyRequests, a.StatusCode)
 	assert.Equal(t, "2", a.Header.Get("Retry-After"))
 	assert.JSONEq(t, `{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}`, a.body)
+
+	e.Refuse(func(i lambdatest.Invocation) *lambdatest.Error {
+		if i.AccessKey == "test" {
+			return nil
+		}
+		return lambdatest.UnknownKey()
+	})
+	assert.Equal(t, http.StatusOK, invoke(t, e, "echo", `1`).StatusCode)
+	a = invoke(t, e, "echo", `1`, "Authorization", "AWS4-HMAC-SHA256 Credential=other/20260102/us-east-1/lambda/aws4_request, SignedHeaders=host")
+	assert.Equal(t, http.StatusForbidden, a.StatusCode)
+	assert.Equal(t, "UnrecognizedClientException", a.Header.Get("X-Amzn-ErrorType"))
+	assert.JSONEq(t, `{"Type":"User","message":"The security token included in the request is invalid."}`, a.body)
 	e.Refuse(nil)
 	assert.Equal(t, http.StatusOK, invoke(t, e, "echo", `1`).StatusCode)
 }

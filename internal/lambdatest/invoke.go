@@ -89,9 +89,11 @@ func read(r *http.Request) (Invocation, *Error) {
 	if q := r.URL.Query().Get("Qualifier"); q != "" {
 		i.Qualifier = q
 	}
-	if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
+	signature, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")
+	if !ok {
 		return i, unsigned()
 	}
+	i.AccessKey = signer(signature)
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
 	if err != nil {
 		return i, badContent("Could not read request body: %v", err)
@@ -106,6 +108,13 @@ func read(r *http.Request) (Invocation, *Error) {
 		return i, badContent("Could not parse request body into json: Could not parse payload into json")
 	}
 	return i, i.readClientContext(r.Header.Get("X-Amz-Client-Context"))
+}
+
+// signer returns the id of the key in "Credential=ID/date/..., SignedHeaders=...".
+func signer(signature string) string {
+	_, credential, _ := strings.Cut(signature, "Credential=")
+	id, _, _ := strings.Cut(credential, "/")
+	return id
 }
 
 // readClientContext checks a client context. An Event's never reaches the

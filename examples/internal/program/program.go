@@ -4,6 +4,7 @@ package program
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -28,8 +29,10 @@ type Process struct {
 	*exec.Cmd
 	// Addr is the host and port that it was given as -addr.
 	Addr string
-	// Lines are those of its stdout. What it writes to stderr is the test's output.
+	// Lines are those of its stdout. What it writes to stderr is the test's output,
+	// and see Logged.
 	Lines *bufio.Scanner
+	log   *log
 }
 
 // Start starts the example with -addr and the flags.
@@ -46,7 +49,8 @@ func Run(t *testing.T, flags ...string) *Process {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], flags...)
 	cmd.Env = append(os.Environ(), variable+"=1")
-	cmd.Stderr = t.Output()
+	log := new(log)
+	cmd.Stderr = io.MultiWriter(t.Output(), log)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +59,7 @@ func Run(t *testing.T, flags ...string) *Process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return &Process{cmd, "", bufio.NewScanner(out)}
+	return &Process{cmd, "", bufio.NewScanner(out), log}
 }
 
 func freeAddr(t *testing.T) string {

@@ -4,10 +4,12 @@
 //
 // It prints the environment that leads the AWS SDKs to it, as lines for a
 // shell. The handler is a program for the runtime provided.al2023, such as one
-// of github.com/aws/aws-lambda-go, and is started when it is invoked.
+// of github.com/aws/aws-lambda-go, and is started when it is invoked. With
+// -access-key requests that are signed with another key are refused.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -35,6 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:0", "where to listen")
 	timeout := flags.Duration("timeout", 3*time.Second, "how long an invocation may take")
+	key := flags.String("access-key", "", "the `id` of the only access key that is known; empty: any is")
 	var functions []lambdatest.Function
 	flags.Func("function", "a function, as name=program [argument...]; may be given again", func(s string) error {
 		name, command, ok := strings.Cut(s, "=")
@@ -54,7 +57,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "export AWS_ENDPOINT_URL_LAMBDA=%s AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n", emulator.URL)
+	if *key != "" {
+		emulator.Refuse(func(i lambdatest.Invocation) *lambdatest.Error {
+			if i.AccessKey == *key {
+				return nil
+			}
+			return lambdatest.UnknownKey()
+		})
+	}
+	_, err = fmt.Fprintf(out, "export AWS_ENDPOINT_URL_LAMBDA=%s AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=test\n", emulator.URL, cmp.Or(*key, "test"))
 	if err == nil {
 		<-ctx.Done()
 	}
