@@ -105,7 +105,7 @@ func (c *Client) forget(o *unstructured.Unstructured, err error) {
 	if c.kinds == nil {
 		return
 	}
-	if s := status.Status(); s.Details == nil || s.Details.Name == "" {
+	if !names(status.Status()) {
 		c.kinds.forget(o.GroupVersionKind())
 	}
 }

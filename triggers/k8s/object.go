@@ -3,6 +3,8 @@ package k8s
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -54,12 +56,42 @@ func (t *Trigger) complete(o *unstructured.Unstructured, f hearken.Firing) error
 			return fmt.Errorf("metadata.namespace %q: %s", namespace, strings.Join(wrong, "; "))
 		}
 	}
+	if t.creates() {
+		if err := checkMarkable(o); err != nil {
+			return err
+		}
+	}
 	return t.name(o, f)
 }
 
+func (t *Trigger) creates() bool {
+	return t.Operation == Create || t.Operation == CreateIfAbsent || t.Operation == Merge
+}
+
+// checkMarkable refuses labels and annotations that are no texts, such as a number
+// that an event brought: unstructured takes all of them for none, so that to add
+// one would drop the others.
+func checkMarkable(o *unstructured.Unstructured) error {
+	for _, field := range []string{"labels", "annotations"} {
+		all, found, err := unstructured.NestedFieldNoCopy(o.Object, "metadata", field)
+		if err != nil {
+			return errors.New("metadata is no object")
+		}
+		texts, ok := all.(map[string]any)
+		if found && all != nil && !ok {
+			return fmt.Errorf("metadata.%s is no object", field)
+		}
+		for _, name := range slices.Sorted(maps.Keys(texts)) {
+			if _, ok := texts[name].(string); !ok {
+				return fmt.Errorf("metadata.%s[%q] is no string; in YAML put it in quotes", field, name)
+			}
+		}
+	}
+	return nil
+}
+
 func (t *Trigger) name(o *unstructured.Unstructured, f hearken.Firing) error {
-	creates := t.Operation == Create || t.Operation == CreateIfAbsent || t.Operation == Merge
-	prefix := o.GetGenerateName()
+	creates, prefix := t.creates(), o.GetGenerateName()
 	switch {
 	case o.GetName() != "":
 	case creates && prefix != "":

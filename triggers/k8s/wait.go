@@ -80,7 +80,7 @@ type waiter struct {
 // the watch told something. A nil object comes with an error.
 func (w *waiter) round(ctx context.Context) (last *unstructured.Unstructured, heard bool, err error) {
 	o, err := w.Get(ctx, w.name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, false, errGone()
 	}
 	if err != nil {
