@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 )
 
 // What unstructured takes for no labels at all must not cost the others.
@@ -139,4 +140,51 @@ func TestWaitOverAKindThatIsNotServed(t *testing.T) {
 	s.Put(pathA, withPhase("Succeeded"))
 	_, err := end()
 	require.NoError(t, err)
+}
+
+// What comes of an event goes into URLs.
+func TestWaysOut(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	c := client(t, s)
+	for says, o := range map[string]*unstructured.Unstructured{
+		`the object's apiVersion "../.." is not group/version`:  object("../..", "ConfigMap", "default", "a"),
+		`the object's apiVersion "a/v1?x" is not group/version`: object("a/v1?x", "ConfigMap", "default", "a"),
+		`the object's apiVersion ".." is not group/version`:     object("..", "ConfigMap", "default", "a"),
+		`the object's apiVersion "/v1/" is not group/version`:   object("/v1/", "ConfigMap", "default", "a"),
+		`metadata.namespace "../../kube-system": `:              object("v1", "ConfigMap", "../../kube-system", "a"),
+		`metadata.namespace "default?x=": `:                     object("v1", "ConfigMap", "default?x=", "a"),
+		`metadata.name "../secrets/a": may not contain '/'`:     object("v1", "ConfigMap", "default", "../secrets/a"),
+		`metadata.name "..": may not be '..'`:                   object("v1", "ConfigMap", "default", ".."),
+		`metadata.name "a%2f..": may not contain '%'`:           object("v1", "ConfigMap", "default", "a%2f.."),
+	} {
+		_, err := c.Resource(t.Context(), o)
+		require.ErrorContains(t, err, says)
+		assert.True(t, hearken.IsPermanent(err))
+		k8s.Mark(o, firing(t, "1"))
+		_, err = c.CreateOnce(t.Context(), o)
+		require.ErrorContains(t, err, says)
+		_, err = c.Wait(t.Context(), o, phase)
+		require.ErrorContains(t, err, says)
+	}
+	assert.Empty(t, s.Requests())
+}
+
+func TestNoClient(t *testing.T) {
+	var c *k8s.Client
+	_, err := c.Resource(t.Context(), configMap("a"))
+	require.EqualError(t, err, "there is no Client")
+	assert.True(t, hearken.IsPermanent(err))
+}
+
+func TestClientMistakes(t *testing.T) {
+	for says, c := range map[string]*k8s.Client{
+		"Config: is nil; set it, or both Dynamic and Mapper":         {},
+		`Config.Host: host must be a URL or a host:port pair: "a/b"`: {Config: &rest.Config{Host: "a/b"}},
+		"Config: unable to load root certificates":                   {Config: &rest.Config{TLSClientConfig: rest.TLSClientConfig{CAData: []byte("x")}}},
+		"Config: open /nowhere/ca.crt":                               {Config: &rest.Config{TLSClientConfig: rest.TLSClientConfig{CAFile: "/nowhere/ca.crt"}}},
+		`Namespace: "../x" is none: `:                                {Config: &rest.Config{}, Namespace: "../x"},
+	} {
+		require.ErrorContains(t, c.Validate(), says)
+	}
+	require.NoError(t, (&k8s.Client{Config: &rest.Config{}, Namespace: "ci"}).Validate())
 }

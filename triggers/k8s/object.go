@@ -9,10 +9,8 @@ import (
 	"unicode"
 
 	"github.com/hearken-go/hearken"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json"
-	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // object returns the firing's object, named and, to be created, marked.
@@ -34,8 +32,7 @@ func (t *Trigger) object(f hearken.Firing) (*unstructured.Unstructured, error) {
 	return o, nil
 }
 
-// complete checks what goes into a URL, so that no name that comes from an event
-// leads elsewhere, and gives o its name.
+// complete checks what names o, and gives it its name.
 func (t *Trigger) complete(o *unstructured.Unstructured, f hearken.Firing) error {
 	if _, err := kindOf(o); err != nil {
 		return err
@@ -49,11 +46,6 @@ func (t *Trigger) complete(o *unstructured.Unstructured, f hearken.Firing) error
 			if _, ok := v.(string); !ok {
 				return fmt.Errorf("metadata.%s is no string", field)
 			}
-		}
-	}
-	if namespace := o.GetNamespace(); namespace != "" {
-		if wrong := validation.IsDNS1123Label(namespace); len(wrong) > 0 {
-			return fmt.Errorf("metadata.namespace %q: %s", namespace, strings.Join(wrong, "; "))
 		}
 	}
 	if t.creates() {
@@ -102,10 +94,7 @@ func (t *Trigger) name(o *unstructured.Unstructured, f hearken.Firing) error {
 	default:
 		return errors.New("the object has no name, which would say which one is meant")
 	}
-	if wrong := path.IsValidPathSegmentName(o.GetName()); len(wrong) > 0 {
-		return fmt.Errorf("metadata.name %q: %s", o.GetName(), strings.Join(wrong, "; "))
-	}
-	return nil
+	return checkPath(o)
 }
 
 // maxFieldManager is what the API server takes.
