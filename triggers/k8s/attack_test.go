@@ -188,3 +188,66 @@ func TestClientMistakes(t *testing.T) {
 	}
 	require.NoError(t, (&k8s.Client{Config: &rest.Config{}, Namespace: "ci"}).Validate())
 }
+
+// An owner in another namespace is refused wherever it stands.
+func TestOwnersInPatches(t *testing.T) {
+	refs := `[{"apiVersion":"example.com/v1","kind":"Widget","name":"x","uid":"v"}]`
+	for name, tt := range map[string]struct {
+		op    k8s.Operation
+		patch string
+	}{
+		"merge":        {k8s.MergePatch, `{"metadata":{"ownerReferences":` + refs + `}}`},
+		"strategic":    {k8s.StrategicMergePatch, `{"metadata":{"ownerReferences":` + refs + `}}`},
+		"JSON":         {k8s.JSONPatch, `[{"op":"add","path":"/metadata/ownerReferences","value":` + refs + `}]`},
+		"JSON, one":    {k8s.JSONPatch, `[{"op":"add","path":"/metadata/ownerReferences/-","value":` + refs[1:len(refs)-1] + `}]`},
+		"JSON, around": {k8s.JSONPatch, `[{"op":"replace","path":"/metadata","value":{"ownerReferences":` + refs + `}}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kubefake.New(t, configMaps, widgets)
+			s.Put(pathA, configMap("a").Object)
+			s.Put("/apis/example.com/v1/namespaces/other/widgets/x", ownerIn("other", "v").Object)
+			got := sent(s)
+			trigger := &k8s.Trigger{
+				Client: client(t, s), Object: fixed(configMap("a")), Operation: tt.op,
+				Patch: hearken.PayloadFunc(func(hearken.Firing) ([]byte, error) { return []byte(tt.patch), nil }),
+			}
+			err := trigger.Fire(t.Context(), firing(t, "1"))
+			require.ErrorContains(t, err, "owner Widget default/x: it is not there, and no owner can be in another namespace")
+			assert.True(t, hearken.IsPermanent(err))
+			_, body := got()
+			assert.Empty(t, body)
+			s.Put("/apis/example.com/v1/namespaces/default/widgets/x", ownerIn("default", "v").Object)
+			require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
+			_, body = got()
+			assert.JSONEq(t, tt.patch, body)
+		})
+	}
+}
+
+// To take an owner away it does not have to be there.
+func TestOwnersTakenAwayByPatches(t *testing.T) {
+	for name, tt := range map[string]struct {
+		op    k8s.Operation
+		patch string
+	}{
+		"strategic": {k8s.StrategicMergePatch, `{"metadata":{"ownerReferences":[{"$patch":"delete","uid":"v"}]}}`},
+		"changed":   {k8s.StrategicMergePatch, `{"metadata":{"ownerReferences":[{"uid":"v","blockOwnerDeletion":false}]}}`},
+		"merge":     {k8s.MergePatch, `{"metadata":{"ownerReferences":null}}`},
+		"JSON": {k8s.JSONPatch, `[{"op":"test","path":"/metadata/ownerReferences/0","value":{"apiVersion":"v1","kind":"Pod","name":"x","uid":"v"}},
+			{"op":"remove","path":"/metadata/ownerReferences/0"},{"op":"add","path":"/metadata/ownerReferences/0/controller","value":true}]`},
+		"no patch": {k8s.JSONPatch, `[1, {"op":2,"path":3}, null`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kubefake.New(t, configMaps)
+			s.Put(pathA, configMap("a").Object)
+			got := sent(s)
+			trigger := &k8s.Trigger{
+				Client: client(t, s), Object: fixed(configMap("a")), Operation: tt.op,
+				Patch: hearken.PayloadFunc(func(hearken.Firing) ([]byte, error) { return []byte(tt.patch), nil }),
+			}
+			require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
+			_, body := got()
+			assert.Equal(t, tt.patch, body)
+		})
+	}
+}
