@@ -48,7 +48,7 @@ func (a *action) merge(ctx context.Context) (*unstructured.Unstructured, error) 
 			override(o.Object, over.Object)
 			return nil
 		})
-		if !apierrors.IsNotFound(err) || a.guarded() {
+		if !isAbsent(err) || a.guarded() {
 			return made, err
 		}
 		if err := a.Client.checkOwners(ctx, over); err != nil {
@@ -116,6 +116,10 @@ func (a *action) updateOnce(ctx context.Context, change func(*unstructured.Unstr
 	if err := a.mayBecome(ctx, old, changed); err != nil {
 		return nil, err
 	}
+	// What the function has left out, it has not meant to: without the version the
+	// write would undo those of others.
+	changed.SetResourceVersion(old.GetResourceVersion())
+	changed.SetUID(old.GetUID())
 	if a.Subresource == "" {
 		annotate(changed, ChangeAnnotation, a.firing.ID)
 	}
@@ -146,11 +150,14 @@ func (a *action) guard(there *unstructured.Unstructured) error {
 	return nil
 }
 
-// mayBecome refuses a change that makes it another object, or gives it owners
-// that cannot own it.
+// mayBecome refuses a change that makes it another object, or gives it labels
+// that are none or owners that cannot own it.
 func (a *action) mayBecome(ctx context.Context, old, changed *unstructured.Unstructured) error {
 	if changed.GetName() != old.GetName() || changed.GetNamespace() != old.GetNamespace() || changed.GroupVersionKind() != old.GroupVersionKind() {
 		return hearken.Permanent(fmt.Errorf("the change made it another object, %s", describe(changed)))
+	}
+	if err := checkMarkable(changed); err != nil {
+		return hearken.Permanent(fmt.Errorf("after the change: %w", err))
 	}
 	if equality.Semantic.DeepEqual(old.GetOwnerReferences(), changed.GetOwnerReferences()) {
 		return nil
@@ -174,7 +181,7 @@ func (a *action) delete(ctx context.Context) error {
 	}
 	err := a.resource.Delete(ctx, a.object.GetName(), options)
 	switch {
-	case apierrors.IsNotFound(err), a.object.GetUID() != "" && isOtherUID(err):
+	case isAbsent(err), a.object.GetUID() != "" && isOtherUID(err):
 		return nil
 	case apierrors.IsConflict(err) && a.guarded():
 		return hearken.Permanent(err)

@@ -1,16 +1,20 @@
 package k8s
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/hearken-go/hearken"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -45,18 +49,33 @@ type Client struct {
 	api   dynamic.Interface
 }
 
-// Validate finds what is missing.
+// Validate finds what is missing, and a Config or Namespace that is none. It reads
+// the files that Config names.
 func (c *Client) Validate() error {
-	if c.Config == nil && (c.Dynamic == nil || c.Mapper == nil) {
-		return &hearken.ConfigError{Path: "Config", Msg: "is nil; set it, or both Dynamic and Mapper"}
+	var m hearken.Mistakes
+	switch {
+	case c.Config != nil:
+		if _, _, err := rest.DefaultServerURL(cmp.Or(c.Config.Host, "localhost"), c.Config.APIPath, schema.GroupVersion{}, true); err != nil {
+			m.Add("Config.Host", "%v", err)
+		}
+		if _, err := rest.TLSConfigFor(c.Config); err != nil {
+			m.Add("Config", "%v", err)
+		}
+	case c.Dynamic == nil || c.Mapper == nil:
+		m.Add("Config", "is nil; set it, or both Dynamic and Mapper")
 	}
-	return nil
+	if c.Namespace != "" {
+		if wrong := validation.IsDNS1123Label(c.Namespace); len(wrong) > 0 {
+			m.Add("Namespace", "%q is none: %s", c.Namespace, strings.Join(wrong, "; "))
+		}
+	}
+	return m.Err()
 }
 
 // Resource returns where an object like o lives: its kind's resource, in its
-// namespace. It is Permanent that o has no apiVersion or kind, or a namespace
-// too many or too few; that no such kind is there passes, for its definition
-// may come.
+// namespace. It is Permanent that o has no apiVersion or kind, a namespace too
+// many or too few, or a name or namespace that would lead elsewhere; that no such
+// kind is there passes, for its definition may come.
 func (c *Client) Resource(ctx context.Context, o *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	l, err := c.locate(ctx, o)
 	return l.resource, err
@@ -69,8 +88,14 @@ type location struct {
 }
 
 func (c *Client) locate(ctx context.Context, o *unstructured.Unstructured) (location, error) {
+	if c == nil {
+		return location{}, hearken.Permanent(errors.New("there is no Client"))
+	}
 	gvk, err := kindOf(o)
 	if err != nil {
+		return location{}, hearken.Permanent(err)
+	}
+	if err := checkPath(o); err != nil {
 		return location{}, hearken.Permanent(err)
 	}
 	if c.once.Do(c.open); c.err != nil {
@@ -105,7 +130,7 @@ func (c *Client) forget(o *unstructured.Unstructured, err error) {
 	if c.kinds == nil {
 		return
 	}
-	if s := status.Status(); s.Details == nil || s.Details.Name == "" {
+	if !names(status.Status()) {
 		c.kinds.forget(o.GroupVersionKind())
 	}
 }
@@ -120,7 +145,7 @@ func kindOf(o *unstructured.Unstructured) (schema.GroupVersionKind, error) {
 		return schema.GroupVersionKind{}, fmt.Errorf("the object %q has no apiVersion, such as v1 or apps/v1", o.GetName())
 	}
 	gv, err := schema.ParseGroupVersion(version)
-	if err != nil {
+	if err != nil || !isPathOf(gv) {
 		return schema.GroupVersionKind{}, fmt.Errorf("the object's apiVersion %q is not group/version", version)
 	}
 	kind, _, err := unstructured.NestedString(o.Object, "kind")
@@ -128,6 +153,25 @@ func kindOf(o *unstructured.Unstructured) (schema.GroupVersionKind, error) {
 		return schema.GroupVersionKind{}, fmt.Errorf("the object %q of %s has no kind", o.GetName(), version)
 	}
 	return gv.WithKind(kind), nil
+}
+
+// isPathOf says that a group and version lead to no other place in the API.
+func isPathOf(gv schema.GroupVersion) bool {
+	return len(validation.IsDNS1123Label(gv.Version)) == 0 && (gv.Group == "" || len(validation.IsDNS1123Subdomain(gv.Group)) == 0)
+}
+
+// checkPath checks what goes into a URL, so that no name that comes from an event
+// leads elsewhere.
+func checkPath(o *unstructured.Unstructured) error {
+	if namespace := o.GetNamespace(); namespace != "" {
+		if wrong := validation.IsDNS1123Label(namespace); len(wrong) > 0 {
+			return fmt.Errorf("metadata.namespace %q: %s", namespace, strings.Join(wrong, "; "))
+		}
+	}
+	if wrong := path.IsValidPathSegmentName(o.GetName()); len(wrong) > 0 {
+		return fmt.Errorf("metadata.name %q: %s", o.GetName(), strings.Join(wrong, "; "))
+	}
+	return nil
 }
 
 func (c *Client) open() {

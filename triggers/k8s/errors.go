@@ -161,8 +161,18 @@ func passes(s metav1.Status) bool {
 // isObject says that what is not there is the object: not its namespace, and not
 // its kind, which no details name.
 func isObject(s metav1.Status) bool {
-	return s.Details != nil && s.Details.Name != "" && s.Details.Kind != "namespaces"
+	return names(s) && s.Details.Kind != "namespaces"
 }
+
+// isAbsent says that the API knows the kind, and that there is no such object.
+func isAbsent(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsNotFound(err) && errors.As(err, &status) && names(status.Status())
+}
+
+// names tells what is said of an object from what is said of a path, as of a kind
+// that is not served or by a proxy.
+func names(s metav1.Status) bool { return s.Details != nil && s.Details.Name != "" }
 
 // tooLargeForStore knows how etcd, and the connection to it, turn down an object
 // that the API server itself would take: as a server error.

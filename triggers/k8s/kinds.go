@@ -3,6 +3,7 @@ package k8s
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -14,8 +15,12 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// lookAgain is how long a kind that is not there is not looked for.
-const lookAgain = 10 * time.Second
+const (
+	// lookAgain is how long a kind that is not there is not looked for.
+	lookAgain = 10 * time.Second
+	// forgetAfter is how long it is known that it was not there.
+	forgetAfter = time.Hour
+)
 
 // kind is how the API serves a kind.
 type kind struct {
@@ -91,6 +96,8 @@ func (k *kinds) learn(want schema.GroupVersionKind, all map[schema.GroupVersionK
 	}
 	found, ok := k.known[want]
 	if !ok {
+		// A name that comes of events is not kept for long.
+		maps.DeleteFunc(k.asked, func(_ schema.GroupVersionKind, at time.Time) bool { return time.Since(at) > forgetAfter })
 		k.asked[want] = time.Now()
 	}
 	return found, ok

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/triggers/params"
 	"github.com/tidwall/gjson"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
@@ -62,16 +66,65 @@ func (m *Manifest) Validate() error {
 	if !m.has("metadata.name") && !m.has("metadata.generateName") {
 		errs = append(errs, textError("has neither a metadata.name nor a metadata.generateName"))
 	}
+	if err := m.checkFixed(); err != nil {
+		errs = append(errs, textError(err.Error()))
+	}
 	return errors.Join(errs...)
 }
 
 func (m *Manifest) has(field string) bool {
-	for _, p := range m.Params {
-		if p.Dest == field || strings.HasPrefix(field, p.Dest+".") {
-			return true
+	return m.provided(field) || gjson.GetBytes(m.template.JSON, field).Exists()
+}
+
+// isNameless says that there is a generateName instead.
+func (m *Manifest) isNameless() bool {
+	return m.Validate() == nil && !m.has("metadata.name")
+}
+
+// provided says that a parameter has the last word on a field.
+func (m *Manifest) provided(field string) bool {
+	return slices.ContainsFunc(m.Params, func(p params.Param) bool {
+		return p.Dest == field || strings.HasPrefix(field, p.Dest+".")
+	})
+}
+
+// checkFixed finds what is wrong with the fields that no parameter changes.
+func (m *Manifest) checkFixed() error {
+	o := &unstructured.Unstructured{}
+	if err := json.Unmarshal(m.template.JSON, &o.Object); err != nil {
+		return err
+	}
+	for _, field := range []string{"apiVersion", "kind", "metadata.name", "metadata.generateName", "metadata.namespace"} {
+		path := strings.Split(field, ".")
+		v, ok, err := unstructured.NestedFieldNoCopy(o.Object, path...)
+		if _, is := v.(string); m.provided(field) || err != nil {
+			unstructured.RemoveNestedField(o.Object, path...)
+		} else if ok && !is {
+			return fmt.Errorf("%s is no string; in YAML put it in quotes", field)
 		}
 	}
-	return gjson.GetBytes(m.template.JSON, field).Exists()
+	for _, field := range []string{"metadata.labels", "metadata.annotations"} {
+		texts, _, err := unstructured.NestedFieldNoCopy(o.Object, strings.Split(field, ".")...)
+		if m.provided(field) || err != nil {
+			unstructured.RemoveNestedField(o.Object, strings.Split(field, ".")...)
+		} else if texts, ok := texts.(map[string]any); ok {
+			maps.DeleteFunc(texts, func(name string, v any) bool {
+				return v == nil || m.provided(field+"."+strings.ReplaceAll(name, ".", `\.`))
+			})
+		}
+	}
+	if _, is := o.Object["metadata"].(map[string]any); !is && o.Object["metadata"] != nil && !m.provided("metadata") {
+		return errors.New("metadata is no object")
+	}
+	if err := checkMarkable(o); err != nil {
+		return err
+	}
+	if o.GetAPIVersion() != "" && o.GetKind() != "" {
+		if _, err := kindOf(o); err != nil {
+			return err
+		}
+	}
+	return checkPath(o)
 }
 
 func textError(msg string) error { return &hearken.ConfigError{Path: "Text", Msg: msg} }

@@ -71,3 +71,32 @@ func TestManifestMistakes(t *testing.T) {
 	given := &k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap", Params: []params.Param{{Dest: "metadata.name", Value: "a"}}}
 	assert.NoError(t, given.Validate(), "what a parameter provides is not missed")
 }
+
+// What is wrong in each firing is found before the first.
+func TestManifestOfWrongTypes(t *testing.T) {
+	for says, text := range map[string]string{
+		"Text: apiVersion is no string; in YAML put it in quotes":           "apiVersion: 1\nkind: ConfigMap\nmetadata: {name: a}",
+		"Text: kind is no string; in YAML put it in quotes":                 "apiVersion: v1\nkind: {}\nmetadata: {name: a}",
+		"Text: metadata.name is no string; in YAML put it in quotes":        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 1}",
+		"Text: metadata.namespace is no string; in YAML put it in quotes":   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: 2e3}",
+		`Text: metadata.labels["v"] is no string; in YAML put it in quotes`: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {v: 1.0, w: x}}",
+		"Text: metadata.annotations is no object":                           "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: [a]}",
+		`Text: metadata.namespace "A": `:                                    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: A}",
+		`Text: metadata.name "a/b": may not contain '/'`:                    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a/b}",
+		`Text: the object's apiVersion "a/b/c" is not group/version`:        "apiVersion: a/b/c\nkind: ConfigMap\nmetadata: {name: a}",
+	} {
+		err := (&k8s.Manifest{Text: text}).Validate()
+		require.ErrorContains(t, err, says)
+		assert.NotContains(t, err.Error(), "\n", "said once")
+	}
+	provided := &k8s.Manifest{
+		Text: "apiVersion: 1\nkind: 2\nmetadata: {name: 3, namespace: 4, labels: {example.com/a: 5, b: x}, annotations: {c: 6}}",
+		Params: []params.Param{
+			{Dest: "apiVersion", Value: "v1"}, {Dest: "kind", Value: "ConfigMap"}, {Dest: "metadata.name", Value: "a"},
+			{Dest: "metadata.namespace", Value: "b"}, {Dest: `metadata.labels.example\.com/a`, Value: "c"}, {Dest: "metadata.annotations", Value: map[string]any{}},
+		},
+	}
+	require.NoError(t, provided.Validate(), "what a parameter provides is not judged")
+	whole := &k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap", Params: []params.Param{{Dest: "metadata", Value: params.Data(push, "metadata")}}}
+	require.NoError(t, whole.Validate())
+}

@@ -3,14 +3,14 @@ package k8s
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/hearken-go/hearken"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json"
-	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // object returns the firing's object, named and, to be created, marked.
@@ -32,8 +32,7 @@ func (t *Trigger) object(f hearken.Firing) (*unstructured.Unstructured, error) {
 	return o, nil
 }
 
-// complete checks what goes into a URL, so that no name that comes from an event
-// leads elsewhere, and gives o its name.
+// complete checks what names o, and gives it its name.
 func (t *Trigger) complete(o *unstructured.Unstructured, f hearken.Firing) error {
 	if _, err := kindOf(o); err != nil {
 		return err
@@ -49,17 +48,42 @@ func (t *Trigger) complete(o *unstructured.Unstructured, f hearken.Firing) error
 			}
 		}
 	}
-	if namespace := o.GetNamespace(); namespace != "" {
-		if wrong := validation.IsDNS1123Label(namespace); len(wrong) > 0 {
-			return fmt.Errorf("metadata.namespace %q: %s", namespace, strings.Join(wrong, "; "))
+	if t.creates() {
+		if err := checkMarkable(o); err != nil {
+			return err
 		}
 	}
 	return t.name(o, f)
 }
 
+func (t *Trigger) creates() bool {
+	return t.Operation == Create || t.Operation == CreateIfAbsent || t.Operation == Merge
+}
+
+// checkMarkable refuses labels and annotations that are no texts, such as a number
+// that an event brought: unstructured takes all of them for none, so that to add
+// one would drop the others.
+func checkMarkable(o *unstructured.Unstructured) error {
+	for _, field := range []string{"labels", "annotations"} {
+		all, found, err := unstructured.NestedFieldNoCopy(o.Object, "metadata", field)
+		if err != nil {
+			return errors.New("metadata is no object")
+		}
+		texts, ok := all.(map[string]any)
+		if found && all != nil && !ok {
+			return fmt.Errorf("metadata.%s is no object", field)
+		}
+		for _, name := range slices.Sorted(maps.Keys(texts)) {
+			if _, ok := texts[name].(string); !ok {
+				return fmt.Errorf("metadata.%s[%q] is no string; in YAML put it in quotes", field, name)
+			}
+		}
+	}
+	return nil
+}
+
 func (t *Trigger) name(o *unstructured.Unstructured, f hearken.Firing) error {
-	creates := t.Operation == Create || t.Operation == CreateIfAbsent || t.Operation == Merge
-	prefix := o.GetGenerateName()
+	creates, prefix := t.creates(), o.GetGenerateName()
 	switch {
 	case o.GetName() != "":
 	case creates && prefix != "":
@@ -70,10 +94,7 @@ func (t *Trigger) name(o *unstructured.Unstructured, f hearken.Firing) error {
 	default:
 		return errors.New("the object has no name, which would say which one is meant")
 	}
-	if wrong := path.IsValidPathSegmentName(o.GetName()); len(wrong) > 0 {
-		return fmt.Errorf("metadata.name %q: %s", o.GetName(), strings.Join(wrong, "; "))
-	}
-	return nil
+	return checkPath(o)
 }
 
 // maxFieldManager is what the API server takes.

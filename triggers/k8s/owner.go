@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/hearken-go/hearken"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -75,7 +74,7 @@ func (c *Client) checkOwner(ctx context.Context, o, owner *unstructured.Unstruct
 	}
 	there, err := own.resource.Get(ctx, ref.Name, metav1.GetOptions{})
 	switch {
-	case apierrors.IsNotFound(err):
+	case isAbsent(err):
 		return hearken.Permanent(errors.New("it is not there, and no owner can be in another namespace"))
 	case err != nil:
 		return fmt.Errorf("reading it: %w", err)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hearken-go/hearken"
+	"github.com/tidwall/gjson"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -63,8 +65,11 @@ func (a *action) patchBody(ctx context.Context) ([]byte, error) {
 		return json.Marshal(a.object.Object)
 	}
 	text, err := a.Patch.Payload(a.firing)
-	if err != nil || !a.guarded() {
-		return text, wrap("patch", err)
+	if err != nil {
+		return nil, wrap("patch", err)
+	}
+	if err := a.checkOwnersIn(ctx, text); err != nil || !a.guarded() {
+		return text, err
 	}
 	if a.Operation == JSONPatch {
 		text, err = a.guardedJSONPatch(text)
@@ -72,6 +77,52 @@ func (a *action) patchBody(ctx context.Context) ([]byte, error) {
 		text, err = a.guardedMergePatch(text)
 	}
 	return text, hearken.Permanent(wrap("patch", err))
+}
+
+// checkOwnersIn looks for owners in a patch. What is no patch the API server
+// refuses.
+func (a *action) checkOwnersIn(ctx context.Context, patch []byte) error {
+	as := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": a.object.GetAPIVersion(), "kind": a.object.GetKind(),
+		"metadata": map[string]any{"name": a.object.GetName(), "ownerReferences": ownersIn(patch)},
+	}}
+	if namespace := a.object.GetNamespace(); namespace != "" {
+		as.SetNamespace(namespace)
+	}
+	return a.Client.checkOwners(ctx, as)
+}
+
+// ownersIn returns the owner references that a patch, of whichever type, would
+// set.
+func ownersIn(patch []byte) []any {
+	const field = "ownerReferences"
+	owners := []any{}
+	add := func(v gjson.Result) {
+		for _, one := range v.Array() {
+			// Without an apiVersion it changes one that is there, or takes it away.
+			if owner, ok := one.Value().(map[string]any); ok && owner["apiVersion"] != nil {
+				owners = append(owners, owner)
+			}
+		}
+	}
+	all := gjson.ParseBytes(patch)
+	if !all.IsArray() {
+		add(all.Get("metadata." + field))
+		return owners
+	}
+	for _, step := range all.Array() {
+		value := step.Get("value")
+		switch path := step.Get("path").Str; {
+		case step.Get("op").Str == "test":
+		case path == "":
+			add(value.Get("metadata." + field))
+		case path == "/metadata":
+			add(value.Get(field))
+		case path == "/metadata/"+field, strings.HasPrefix(path, "/metadata/"+field+"/"):
+			add(value)
+		}
+	}
+	return owners
 }
 
 func wrap(what string, err error) error {

@@ -26,6 +26,9 @@ func (t *Trigger) Validate() error {
 		m.Add("Object", "is nil; it says which object is meant")
 	}
 	m.Ask("Object", t.Object)
+	if text, ok := t.Object.(*Manifest); ok && text != nil && !t.creates() && text.isNameless() {
+		m.Add("Object.Text", "has no metadata.name, which would say what to %v", t.Operation)
+	}
 	m.Ask("Patch", t.Patch)
 	t.validateByOperation(&m)
 	t.validateWait(&m)
@@ -40,7 +43,6 @@ func (t *Trigger) Reads() []hearken.Read {
 // validateByOperation finds fields that the operation needs, or has no use for.
 func (t *Trigger) validateByOperation(m *mistakes) {
 	patches := slices.Contains([]Operation{MergePatch, StrategicMergePatch, JSONPatch}, t.Operation)
-	creates := slices.Contains([]Operation{Create, CreateIfAbsent, Merge}, t.Operation)
 	if t.Operation == Update && t.Change == nil {
 		m.Add("Change", "is nil; it is what Update does to the object")
 	}
@@ -52,7 +54,7 @@ func (t *Trigger) validateByOperation(m *mistakes) {
 	m.only("Subresource", t.Subresource != "", patches || t.Operation == Update || t.Operation == Apply, "Update, Apply and patches")
 	m.only("Force", t.Force, t.Operation == Apply, "Apply")
 	m.only("Propagation", t.Propagation != "", t.Operation == Delete, "Delete")
-	m.only("MaxName", t.MaxName != 0, creates, "Create, CreateIfAbsent and Merge, which make names")
+	m.only("MaxName", t.MaxName != 0, t.creates(), "Create, CreateIfAbsent and Merge, which make names")
 	m.only("Wait", t.Wait.isSet(), t.Operation != Delete, "operations that leave an object")
 
 	if t.Subresource != "" && len(validation.IsDNS1123Label(t.Subresource)) > 0 {

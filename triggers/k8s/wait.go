@@ -26,6 +26,8 @@ const (
 	// watchSeconds bounds one watch, so that one that hears nothing any more is
 	// followed by a look.
 	watchSeconds = 300
+	// roundTime bounds it here too, for a connection whose other end is gone.
+	roundTime = (watchSeconds + 30) * time.Second
 )
 
 // Wait reads the object that o names, and watches it until judge decides: the
@@ -79,8 +81,10 @@ type waiter struct {
 // round reads the object and watches it until the watch ends. heard says that
 // the watch told something. A nil object comes with an error.
 func (w *waiter) round(ctx context.Context) (last *unstructured.Unstructured, heard bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, roundTime)
+	defer cancel()
 	o, err := w.Get(ctx, w.name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, false, errGone()
 	}
 	if err != nil {

@@ -5,13 +5,22 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/internal/kubefake"
+	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 func withPhase(phase string) map[string]any {
@@ -152,4 +161,29 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	_, err := client(t, s).Wait(ctx, configMap("a"), phase)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.False(t, hearken.IsPermanent(err))
+}
+
+// A connection may end without telling: what came meanwhile is found by a look.
+func TestWaitOverAWatchThatSendsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := configMap("a")
+		o.Object["status"] = map[string]any{"phase": "Pending"}
+		api := fake.NewSimpleDynamicClient(runtime.NewScheme(), o)
+		api.PrependWatchReactor("*", func(clienttesting.Action) (bool, watch.Interface, error) {
+			return true, watch.NewFake(), nil
+		})
+		mapper := meta.NewDefaultRESTMapper(nil)
+		mapper.Add(o.GroupVersionKind(), meta.RESTScopeNamespace)
+		c := &k8s.Client{Dynamic: api, Mapper: mapper}
+		go func() {
+			time.Sleep(time.Second)
+			_, err := api.Resource(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}).Namespace("default").
+				Update(t.Context(), &unstructured.Unstructured{Object: withPhase("Succeeded")}, metav1.UpdateOptions{})
+			assert.NoError(t, err)
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		_, err := c.Wait(ctx, configMap("a"), phase)
+		require.NoError(t, err)
+	})
 }
