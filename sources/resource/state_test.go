@@ -38,7 +38,12 @@ func TestResourceVersionsAreNumbers(t *testing.T) {
 func TestThePositionIsReachedInOrder(t *testing.T) {
 	tr := resource.NewTracker()
 	require.NoError(t, tr.Wait(t.Context()))
-	a, b, c := tr.Begin("1"), tr.Begin("2"), tr.Begin("")
+	begin := func(version string) func() {
+		finish, err := tr.Begin(t.Context(), version)
+		require.NoError(t, err)
+		return finish
+	}
+	a, b, c := begin("1"), begin("2"), begin("")
 	b()
 	assert.Empty(t, tr.Reached, "the first holds it back")
 	ended, cancel := context.WithCancel(t.Context())
