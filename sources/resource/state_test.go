@@ -63,10 +63,10 @@ func entryOf(i, version int) (types.UID, resource.Entry) {
 		resource.Entry{Name: fmt.Sprintf("some-namespace/some-deployment-%d-abcde", i), Version: strconv.Itoa(version)}
 }
 
-// TestManyObjectsAreKeptInSmallValues has 20,000, of which no value may be larger
+// TestManyObjectsAreKeptInSmallValues has 12,000, of which no value may be larger
 // than 64 KB, whoever writes first, and whatever two processes write at once.
 func TestManyObjectsAreKeptInSmallValues(t *testing.T) {
-	const objects = 20_000
+	const objects = 12_000
 	store := &memory.Store{}
 	l := &log{}
 	want := map[types.UID]resource.Entry{}
@@ -77,10 +77,11 @@ func TestManyObjectsAreKeptInSmallValues(t *testing.T) {
 		_, _, err := a.Load(t.Context())
 		require.NoError(t, err)
 		wg.Go(func() {
-			for range 8 {
+			for _, size := range []int{objects, 100, 100, 100} {
 				batch := map[types.UID]resource.Entry{}
-				for range objects / 8 {
-					uid, e := entryOf(rand.N(objects), 1+rand.N(1000))
+				first := rand.N(objects)
+				for i := range size {
+					uid, e := entryOf((first+i)%objects, 1+rand.N(1000))
 					batch[uid] = e
 				}
 				assert.NoError(t, a.Save(t.Context(), batch, map[string]string{"": "5"}))
