@@ -102,7 +102,7 @@ func with(path string, value any) func(*unstructured.Unstructured) {
 
 func managedAt(o *unstructured.Unstructured, manager string) {
 	fields, _, _ := unstructured.NestedSlice(o.Object, "metadata", "managedFields")
-	fields = append(fields, map[string]any{"manager": manager, "operation": "Update", "time": time.Now().UTC().Format(time.RFC3339)})
+	fields = append(fields[:min(len(fields), 1)], map[string]any{"manager": manager, "operation": "Update", "time": time.Now().UTC().Format(time.RFC3339)})
 	with("metadata.managedFields", fields)(o)
 }
 

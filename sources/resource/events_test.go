@@ -279,6 +279,45 @@ func TestAFullBusHoldsTheWatch(t *testing.T) {
 	})
 }
 
+// TestWhatIsNotWantedIsNotReadWithoutEnd has one event that waits for room, and
+// many others of which nobody wants any.
+func TestWhatIsNotWantedIsNotReadWithoutEnd(t *testing.T) {
+	for name, set := range map[string]func(*resource.Source){
+		"by name": func(s *resource.Source) { s.NamePrefix = "wanted" },
+		"by type": func(s *resource.Source) { s.Types = []resource.Type{resource.Add} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, set, func(t *testing.T, r *rig) {
+				var full atomic.Bool
+				r.cluster.create("shop/other")
+				r.rec.Then = func(context.Context, hearken.Event) error {
+					if full.Load() {
+						return fmt.Errorf("test: %w", bus.ErrFull)
+					}
+					return nil
+				}
+				r.start()
+				r.news()
+				full.Store(true)
+				before := r.cluster.delivered()
+				r.cluster.create("shop/wanted")
+				for range 3000 {
+					r.cluster.update("shop/other")
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				assert.LessOrEqual(t, r.cluster.delivered()-before, 1001)
+				full.Store(false)
+				assert.Equal(t, []string{"ADD shop/wanted 0"}, r.await())
+				time.Sleep(time.Second)
+				synctest.Wait()
+				assert.Equal(t, 3001, r.cluster.delivered()-before, "then it goes on")
+				r.stop()
+			})
+		})
+	}
+}
+
 func TestEventsOfOneObjectKeepTheirOrder(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, r *rig) {
 		r.rec.Then = func(_ context.Context, e hearken.Event) error {

@@ -52,9 +52,9 @@ func NewTracker() *Tracker {
 }
 
 // Begin begins a step and returns what finishes it.
-func (t *Tracker) Begin(version string) (finish func()) {
-	s := t.t.begin(version)
-	return func() { t.t.finish(s) }
+func (t *Tracker) Begin(ctx context.Context, version string) (finish func(), err error) {
+	s, err := t.t.begin(ctx, version)
+	return func() { t.t.finish(s) }, err
 }
 
 // Wait waits until all steps are finished.

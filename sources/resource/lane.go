@@ -40,7 +40,11 @@ type task struct {
 // dispatch gives t to the lane of its object. All that was read up to version,
 // if there is one, is done with when it is.
 func (s *scope) dispatch(ctx context.Context, t task, version string) error {
-	t.scope, t.step = s, s.tracker.begin(version)
+	var err error
+	if t.step, err = s.tracker.begin(ctx, version); err != nil {
+		return err
+	}
+	t.scope = s
 	select {
 	case s.lanes[maphash.String(s.seed, string(t.uid))%laneCount] <- t:
 		return nil

@@ -257,7 +257,11 @@ func (s *scope) take(ctx context.Context, e watch.Event) error {
 	}
 	switch {
 	case e.Type == watch.Bookmark, !s.concerns(obj):
-		s.tracker.finish(s.tracker.begin(version))
+		step, err := s.tracker.begin(ctx, version)
+		if err != nil {
+			return err
+		}
+		s.tracker.finish(step)
 	case e.Type == watch.Added, e.Type == watch.Modified:
 		if err := s.dispatch(ctx, task{uid: obj.GetUID(), what: changed, obj: obj}, version); err != nil {
 			return err

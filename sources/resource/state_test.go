@@ -38,7 +38,12 @@ func TestResourceVersionsAreNumbers(t *testing.T) {
 func TestThePositionIsReachedInOrder(t *testing.T) {
 	tr := resource.NewTracker()
 	require.NoError(t, tr.Wait(t.Context()))
-	a, b, c := tr.Begin("1"), tr.Begin("2"), tr.Begin("")
+	begin := func(version string) func() {
+		finish, err := tr.Begin(t.Context(), version)
+		require.NoError(t, err)
+		return finish
+	}
+	a, b, c := begin("1"), begin("2"), begin("")
 	b()
 	assert.Empty(t, tr.Reached, "the first holds it back")
 	ended, cancel := context.WithCancel(t.Context())
@@ -58,10 +63,10 @@ func entryOf(i, version int) (types.UID, resource.Entry) {
 		resource.Entry{Name: fmt.Sprintf("some-namespace/some-deployment-%d-abcde", i), Version: strconv.Itoa(version)}
 }
 
-// TestManyObjectsAreKeptInSmallValues has 20,000, of which no value may be larger
+// TestManyObjectsAreKeptInSmallValues has 12,000, of which no value may be larger
 // than 64 KB, whoever writes first, and whatever two processes write at once.
 func TestManyObjectsAreKeptInSmallValues(t *testing.T) {
-	const objects = 20_000
+	const objects = 12_000
 	store := &memory.Store{}
 	l := &log{}
 	want := map[types.UID]resource.Entry{}
@@ -72,10 +77,11 @@ func TestManyObjectsAreKeptInSmallValues(t *testing.T) {
 		_, _, err := a.Load(t.Context())
 		require.NoError(t, err)
 		wg.Go(func() {
-			for range 8 {
+			for _, size := range []int{objects, 100, 100, 100} {
 				batch := map[types.UID]resource.Entry{}
-				for range objects / 8 {
-					uid, e := entryOf(rand.N(objects), 1+rand.N(1000))
+				first := rand.N(objects)
+				for i := range size {
+					uid, e := entryOf((first+i)%objects, 1+rand.N(1000))
 					batch[uid] = e
 				}
 				assert.NoError(t, a.Save(t.Context(), batch, map[string]string{"": "5"}))

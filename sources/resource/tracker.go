@@ -12,8 +12,12 @@ type tracker struct {
 
 	mu    sync.Mutex
 	steps []*step
-	idle  chan struct{} // closed when no step is left; nil: nobody waits
+	fewer chan struct{} // closed when there are fewer steps; nil: nobody waits
 }
+
+// maxSteps bounds what is read ahead of an event that waits for a full bus: of
+// other objects nothing may be wanted.
+const maxSteps = 1000
 
 // step is something that was read and is to be done.
 type step struct {
@@ -21,13 +25,17 @@ type step struct {
 	done    bool
 }
 
-// begin adds a step after those begun before.
-func (t *tracker) begin(version string) *step {
+// begin adds a step after those begun before, when there is room, or returns
+// ctx's error.
+func (t *tracker) begin(ctx context.Context, version string) (*step, error) {
+	if err := t.fewerThan(ctx, maxSteps); err != nil {
+		return nil, err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := &step{version: version}
 	t.steps = append(t.steps, s)
-	return s
+	return s, nil
 }
 
 // finish says that s is done.
@@ -47,28 +55,31 @@ func (t *tracker) finish(s *step) {
 	if version != "" {
 		t.reached(version)
 	}
-	if len(t.steps) == 0 && t.idle != nil {
-		close(t.idle)
-		t.idle = nil
+	if n > 0 && t.fewer != nil {
+		close(t.fewer)
+		t.fewer = nil
 	}
 }
 
 // wait returns when all is done, or ctx's error.
-func (t *tracker) wait(ctx context.Context) error {
-	t.mu.Lock()
-	if len(t.steps) == 0 {
+func (t *tracker) wait(ctx context.Context) error { return t.fewerThan(ctx, 1) }
+
+func (t *tracker) fewerThan(ctx context.Context, n int) error {
+	for ctx.Err() == nil {
+		t.mu.Lock()
+		if len(t.steps) < n {
+			t.mu.Unlock()
+			return nil
+		}
+		if t.fewer == nil {
+			t.fewer = make(chan struct{})
+		}
+		fewer := t.fewer
 		t.mu.Unlock()
-		return ctx.Err()
+		select {
+		case <-fewer:
+		case <-ctx.Done():
+		}
 	}
-	if t.idle == nil {
-		t.idle = make(chan struct{})
-	}
-	idle := t.idle
-	t.mu.Unlock()
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return ctx.Err()
 }
