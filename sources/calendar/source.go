@@ -2,7 +2,6 @@ package calendar
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"sync/atomic"
@@ -77,28 +76,25 @@ func (s *Source) Missed() uint64 { return s.missed.Load() }
 
 // Validate finds mistakes in the fields.
 func (s *Source) Validate() error {
-	var errs []error
-	mistake := func(path, format string, args ...any) {
-		errs = append(errs, &hearken.ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
-	}
+	var m hearken.Mistakes
 	switch v := reflect.ValueOf(s.Schedule); {
 	case s.Schedule == nil && s.Interval == 0:
-		mistake("Schedule", "is nil, and Interval is zero; say by one of them when to tick")
+		m.Add("Schedule", "is nil, and Interval is zero; say by one of them when to tick")
 	case s.Schedule != nil && s.Interval != 0:
-		mistake("Schedule", "is set, and so is Interval; leave one of them out")
+		m.Add("Schedule", "is set, and so is Interval; leave one of them out")
 	case v.Kind() == reflect.Pointer && v.IsNil(), v.Kind() == reflect.Func && v.IsNil():
-		mistake("Schedule", "is a nil %T", s.Schedule)
+		m.Add("Schedule", "is a nil %T", s.Schedule)
 	}
 	if s.Interval != 0 && s.Interval < minInterval {
-		mistake("Interval", "is %v; the least is %v", s.Interval, minInterval)
+		m.Add("Interval", "is %v; the least is %v", s.Interval, minInterval)
 	}
 	if s.Interval == 0 && !s.Start.IsZero() {
-		mistake("Start", "is where Interval begins, which is zero")
+		m.Add("Start", "is where Interval begins, which is zero")
 	}
 	if s.CatchUp < 0 {
-		mistake("CatchUp", "is %v; zero drops what was missed", s.CatchUp)
+		m.Add("CatchUp", "is %v; zero drops what was missed", s.CatchUp)
 	}
-	return errors.Join(errs...)
+	return m.Err()
 }
 
 // Run ticks until ctx ends, or the Schedule has no more ticks. Where it is

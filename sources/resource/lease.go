@@ -39,18 +39,18 @@ type Lease struct {
 	Duration time.Duration
 }
 
-func (l *Lease) validate(c *rest.Config, mistake func(path, format string, args ...any)) {
+func (l *Lease) validate(c *rest.Config, m *hearken.Mistakes) {
 	if l.Namespace == "" {
-		mistake("Lease.Namespace", "is empty; name the namespace of the lease")
+		m.Add("Lease.Namespace", "is empty; name the namespace of the lease")
 	}
 	if l.Name == "" {
-		mistake("Lease.Name", "is empty; give the lease a name that the replicas share")
+		m.Add("Lease.Name", "is empty; give the lease a name that the replicas share")
 	}
 	if l.Client == nil && c == nil {
-		mistake("Lease.Client", "is nil; without a Source.Config it is needed to hold the lease")
+		m.Add("Lease.Client", "is nil; without a Source.Config it is needed to hold the lease")
 	}
 	if l.Duration != 0 && l.Duration < minLease {
-		mistake("Lease.Duration", "is %v; the least is %v", l.Duration, minLease)
+		m.Add("Lease.Duration", "is %v; the least is %v", l.Duration, minLease)
 	}
 }
 

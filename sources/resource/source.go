@@ -111,65 +111,62 @@ func (s *Source) Report() hearken.Report {
 
 // Validate finds mistakes in the fields.
 func (s *Source) Validate() error {
-	var errs []error
-	mistake := func(path, format string, args ...any) {
-		errs = append(errs, &hearken.ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
-	}
-	s.validateClient(mistake)
-	s.validateResource(mistake)
+	var m hearken.Mistakes
+	s.validateClient(&m)
+	s.validateResource(&m)
 	for i, ns := range s.Namespaces {
 		at := fmt.Sprintf("Namespaces[%d]", i)
 		switch {
 		case ns == "":
-			mistake(at, "is empty; leave Namespaces out to watch all")
+			m.Add(at, "is empty; leave Namespaces out to watch all")
 		case slices.Contains(s.Namespaces[:i], ns):
-			mistake(at, "is %q, which is there already", ns)
+			m.Add(at, "is %q, which is there already", ns)
 		}
 	}
 	for i, t := range s.Types {
 		if t != Add && t != Update && t != Delete {
-			mistake(fmt.Sprintf("Types[%d]", i), "is %q; there are %q, %q and %q", t, Add, Update, Delete)
+			m.Add(fmt.Sprintf("Types[%d]", i), "is %q; there are %q, %q and %q", t, Add, Update, Delete)
 		}
 	}
 	if _, err := labels.Parse(s.Labels); err != nil {
-		mistake("Labels", "%q: %v", s.Labels, err)
+		m.Add("Labels", "%q: %v", s.Labels, err)
 	}
 	for i, f := range s.Fields {
 		if msg := f.mistake(); msg != "" {
-			mistake(fmt.Sprintf("Fields[%d]", i), "%s", msg)
+			m.Add(fmt.Sprintf("Fields[%d]", i), "%s", msg)
 		}
 	}
 	if s.Lease != nil {
-		s.Lease.validate(s.Config, mistake)
+		s.Lease.validate(s.Config, &m)
 	}
-	return errors.Join(errs...)
+	return m.Err()
 }
 
-func (s *Source) validateClient(mistake func(path, format string, args ...any)) {
+func (s *Source) validateClient(m *hearken.Mistakes) {
 	switch {
 	case s.Config == nil && s.Client == nil:
-		mistake("Config", "is nil, and so is Client; one of them is needed to reach the cluster")
+		m.Add("Config", "is nil, and so is Client; one of them is needed to reach the cluster")
 	case s.Config != nil && s.Client != nil:
-		mistake("Config", "is set, and so is Client; leave one of them out")
+		m.Add("Config", "is set, and so is Client; leave one of them out")
 	}
 }
 
-func (s *Source) validateResource(mistake func(path, format string, args ...any)) {
+func (s *Source) validateResource(m *hearken.Mistakes) {
 	noResource, noKind := s.Resource == schema.GroupVersionResource{}, s.Kind == schema.GroupVersionKind{}
 	switch {
 	case noResource && noKind:
-		mistake("Resource", "is empty, and so is Kind; say by one of them what to watch")
+		m.Add("Resource", "is empty, and so is Kind; say by one of them what to watch")
 	case !noResource && !noKind:
-		mistake("Resource", "is set, and so is Kind; leave one of them out")
+		m.Add("Resource", "is set, and so is Kind; leave one of them out")
 	case !noKind && s.Kind.Kind == "":
-		mistake("Kind.Kind", "is empty; %v names no kind", s.Kind)
+		m.Add("Kind.Kind", "is empty; %v names no kind", s.Kind)
 	case !noResource && s.Resource.Resource == "":
-		mistake("Resource.Resource", "is empty; it is the plural name, such as \"deployments\"")
+		m.Add("Resource.Resource", "is empty; it is the plural name, such as \"deployments\"")
 	case strings.Contains(s.Resource.Resource, "/"):
-		mistake("Resource.Resource", "is %q; a subresource cannot be watched", s.Resource.Resource)
+		m.Add("Resource.Resource", "is %q; a subresource cannot be watched", s.Resource.Resource)
 	}
 	if s.mapped() && s.Mapper == nil && s.Config == nil {
-		mistake("Mapper", "is nil; without a Config it is needed to find the resource of a kind, or its version")
+		m.Add("Mapper", "is nil; without a Config it is needed to find the resource of a kind, or its version")
 	}
 }
 

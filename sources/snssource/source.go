@@ -3,7 +3,6 @@ package snssource
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -77,22 +76,19 @@ type Source struct {
 
 // Validate finds mistakes in the fields.
 func (s *Source) Validate() error {
-	var errs []error
-	mistake := func(path, format string, args ...any) {
-		errs = append(errs, &hearken.ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
-	}
+	var m hearken.Mistakes
 	if _, err := parseTopic(s.TopicARN); err != nil {
-		mistake("TopicARN", "%v", err)
+		m.Add("TopicARN", "%v", err)
 	}
 	if s.MaxBody < 0 {
-		mistake("MaxBody", "%d is negative; zero means %d bytes", s.MaxBody, DefaultMaxBody)
+		m.Add("MaxBody", "%d is negative; zero means %d bytes", s.MaxBody, DefaultMaxBody)
 	}
 	for i, h := range s.Mask {
 		if !matches(`[a-zA-Z0-9!#$%&'*+.^_\x60|~-]+`, h) {
-			mistake(fmt.Sprintf("Mask[%d]", i), "%q is no name of a header", h)
+			m.Add(fmt.Sprintf("Mask[%d]", i), "%q is no name of a header", h)
 		}
 	}
-	return errors.Join(errs...)
+	return m.Err()
 }
 
 // Run lets requests in until ctx ends. A request whose event is on its way then

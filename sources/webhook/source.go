@@ -3,7 +3,6 @@ package webhook
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -57,60 +56,34 @@ type Source struct {
 // Validate finds mistakes in the fields, and in a Verify that is a
 // hearken.Validator.
 func (s *Source) Validate() error {
-	var errs []error
-	mistake := func(path, format string, args ...any) {
-		errs = append(errs, &hearken.ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
-	}
+	var m hearken.Mistakes
 	if s.Methods != nil && len(s.Methods) == 0 {
-		mistake("Methods", "lists no method; nil means POST")
+		m.Add("Methods", "lists no method; nil means POST")
 	}
-	for i, m := range s.Methods {
-		if !isToken(m) || m != strings.ToUpper(m) {
-			mistake(fmt.Sprintf("Methods[%d]", i), "%q is no request method, such as %q", m, http.MethodPost)
+	for i, method := range s.Methods {
+		if !isToken(method) || method != strings.ToUpper(method) {
+			m.Add(fmt.Sprintf("Methods[%d]", i), "%q is no request method, such as %q", method, http.MethodPost)
 		}
 	}
 	if s.MaxBody < 0 {
-		mistake("MaxBody", "%d is negative; zero means %d bytes", s.MaxBody, DefaultMaxBody)
+		m.Add("MaxBody", "%d is negative; zero means %d bytes", s.MaxBody, DefaultMaxBody)
 	}
 	for i, h := range s.Mask {
 		if !isToken(h) {
-			mistake(fmt.Sprintf("Mask[%d]", i), "%q is no name of a header", h)
+			m.Add(fmt.Sprintf("Mask[%d]", i), "%q is no name of a header", h)
 		}
 	}
 	if s.Status != 0 && (s.Status < 200 || s.Status > 299) {
-		mistake("Status", "%d does not say success; use 200 to 299", s.Status)
+		m.Add("Status", "%d does not say success; use 200 to 299", s.Status)
 	}
 	if s.Body != "" && bodyless(s.Status) {
-		mistake("Body", "an answer with status %d has no body", s.Status)
+		m.Add("Body", "an answer with status %d has no body", s.Status)
 	}
 	if s.Verify == nil {
-		mistake("Verify", "says not who may send; webhook.AllowUnauthenticated lets anybody")
-	} else if v, ok := s.Verify.(hearken.Validator); ok {
-		errs = append(errs, under("Verify", v.Validate())...)
+		m.Add("Verify", "says not who may send; webhook.AllowUnauthenticated lets anybody")
 	}
-	return errors.Join(errs...)
-}
-
-// under returns the mistakes in err with their paths below path.
-func under(path string, err error) []error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var errs []error
-		for _, err := range joined.Unwrap() {
-			errs = append(errs, under(path, err)...)
-		}
-		return errs
-	}
-	var mistake *hearken.ConfigError
-	if !errors.As(err, &mistake) {
-		return []error{&hearken.ConfigError{Path: path, Msg: err.Error()}}
-	}
-	if mistake.Path != "" && mistake.Path[0] != '[' {
-		path += "."
-	}
-	return []error{&hearken.ConfigError{Path: path + mistake.Path, Msg: mistake.Msg}}
+	m.Ask("Verify", s.Verify)
+	return m.Err()
 }
 
 // isToken reports whether s is a token of RFC 9110, section 5.6.2: a method or
