@@ -310,6 +310,7 @@ func TestRefusedMessageAndNoRightToAskForThePolicy(t *testing.T) {
 		w.attempts(1)
 		w.Send("q", "good", "")
 		w.events(1)
+		time.Sleep(time.Second)
 		assert.Contains(t, w.log.String(), "is not known")
 	})
 }
