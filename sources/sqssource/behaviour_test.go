@@ -113,7 +113,12 @@ func code(err error) string {
 func behaviours() []behaviour {
 	return []behaviour{
 		{"a long poll wakes on arrival", "", func(q *queueUnderTest) {
-			time.AfterFunc(300*time.Millisecond, func() { q.send("hello") })
+			sent := make(chan struct{})
+			time.AfterFunc(300*time.Millisecond, func() {
+				defer close(sent)
+				q.send("hello")
+			})
+			defer func() { <-sent }()
 			began := time.Now()
 			assert.Equal(q.t, []string{"hello"}, texts(q.waiting(10, 30)))
 			assert.Less(q.t, time.Since(began), 3*time.Second)

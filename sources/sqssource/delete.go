@@ -19,7 +19,7 @@ const lastTries = 3
 // left.
 func (r *run) deleteStored(ctx context.Context) {
 	for {
-		changed := r.holds.watch()
+		changed := r.holds.newDeletion()
 		batch, at := r.holds.toDelete(time.Now())
 		if len(batch) > 0 {
 			r.delete(ctx, batch)

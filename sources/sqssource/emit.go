@@ -84,13 +84,15 @@ const (
 
 // emit emits a message until it is taken.
 func (r *run) emit(ctx context.Context, m *held) ending {
-	defer r.holds.full(m, false)
 	e, drop, err := r.shape.event(m.Message)
 	if drop {
 		r.account.dropped.Add(1)
 		return stored
 	}
 	for failures := 1; ; failures++ {
+		if failures == 2 {
+			defer r.holds.full(m, false)
+		}
 		if ctx.Err() != nil {
 			return unfinished
 		}
@@ -107,7 +109,7 @@ func (r *run) emit(ctx context.Context, m *held) ending {
 		r.holds.full(m, errors.Is(err, bus.ErrFull))
 		select {
 		case <-time.After(backoff(failures, againMin, againMax)):
-		case <-m.lost:
+		case <-r.holds.losing(m):
 			return lost
 		case <-ctx.Done():
 		}

@@ -1,6 +1,9 @@
 package sqssource
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // snsEnvelope is what SNS puts into a queue without raw delivery.
 type snsEnvelope struct {
@@ -63,4 +66,15 @@ func unwrapEventBridge(text string) (string, json.RawMessage) {
 func isS3Test(text string) bool {
 	var e struct{ Service, Event string }
 	return isContainer(text) && json.Unmarshal([]byte(text), &e) == nil && e.Service == "Amazon S3" && e.Event == "s3:TestEvent"
+}
+
+// marshal returns v as JSON, in which <, > and & are left alone.
+func marshal(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }

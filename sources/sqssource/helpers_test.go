@@ -23,13 +23,18 @@ func credentials(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}, nil
 }
 
-// newClient returns the SDK's client for an endpoint.
-func newClient(endpoint string, http *http.Client) *sqs.Client {
-	return sqs.New(sqs.Options{
-		Region: awstest.Region, BaseEndpoint: &endpoint, HTTPClient: http,
+// newClient returns the SDK's client for an endpoint, by an HTTP client; nil: the
+// SDK's own.
+func newClient(endpoint string, client *http.Client) *sqs.Client {
+	o := sqs.Options{
+		Region: awstest.Region, BaseEndpoint: &endpoint,
 		Credentials: aws.CredentialsProviderFunc(credentials),
 		Retryer:     aws.NopRetryer{}, // each failure is seen
-	})
+	}
+	if client != nil {
+		o.HTTPClient = client
+	}
+	return sqs.New(o)
 }
 
 // world is a queue "q" or "q.fifo" with a dead-letter queue, in a bubble of

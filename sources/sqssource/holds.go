@@ -23,27 +23,43 @@ const (
 type held struct {
 	types.Message
 
-	// lost is closed when the message is, or is about to be, visible to others.
-	lost chan struct{}
-
-	// What follows is guarded by holds.mu.
+	// All of it but the message is guarded by holds.mu.
 	number   int // in the order of receipt
 	received time.Time
-	until    time.Time // when it becomes visible
-	look     time.Time // when to see about that
-	stored   time.Time // when it became ready to be deleted; zero: not yet
-	again    time.Time // deletion: not before
-	tries    int       // deletions that failed
-	changing bool      // its visibility, right now
-	waits    bool      // for room on the bus
+	until    time.Time     // when it becomes visible
+	look     time.Time     // when to see about that
+	stored   time.Time     // when it became ready to be deleted; zero: not yet
+	again    time.Time     // deletion: not before
+	tries    int           // deletions that failed
+	changing bool          // its visibility, right now
+	waits    bool          // for room on the bus
+	lost     bool          // it is, or is about to be, visible to others
+	losing   chan struct{} // closed when it is lost; nil: nobody waits
 }
 
-func (m *held) isLost() bool {
-	select {
-	case <-m.lost:
-		return true
-	default:
-		return false
+// lose makes m lost. holds.mu is held.
+func (m *held) lose() {
+	if !m.lost && m.losing != nil {
+		close(m.losing)
+	}
+	m.lost = true
+}
+
+// signal tells of changes to those who wait. The zero value is ready to use.
+type signal struct{ ch chan struct{} }
+
+// next returns what is closed at the next change.
+func (s *signal) next() <-chan struct{} {
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+	}
+	return s.ch
+}
+
+func (s *signal) changed() {
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
 	}
 }
 
@@ -60,17 +76,14 @@ type holds struct {
 	reserved  int     // places for what polls under way will bring
 	waiting   int     // messages that wait for room on the bus
 	closed    bool    // nothing more is stored, and deletions linger no more
-	changed   chan struct{}
+
+	// What is new: there may be room, a message to be deleted, one whose
+	// visibility is changed no more.
+	room, deletion, steady signal
 }
 
 func newHolds(visibility time.Duration, limit int) *holds {
-	return &holds{visibility: visibility, limit: limit, all: map[*held]struct{}{}, changed: make(chan struct{})}
-}
-
-// wake has those who wait look again. h.mu is held.
-func (h *holds) wake() {
-	close(h.changed)
-	h.changed = make(chan struct{})
+	return &holds{visibility: visibility, limit: limit, all: map[*held]struct{}{}}
 }
 
 // reserve takes places for a poll. It waits for them, and while the bus is full;
@@ -83,7 +96,7 @@ func (h *holds) reserve(ctx context.Context, n int) bool {
 			h.mu.Unlock()
 			return true
 		}
-		changed := h.changed
+		changed := h.room.next()
 		h.mu.Unlock()
 		select {
 		case <-changed:
@@ -98,17 +111,17 @@ func (h *holds) add(messages []types.Message, n int) []*held {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
+	batch := make([]held, len(messages))
 	added := make([]*held, len(messages))
 	for i, m := range messages {
 		h.last++
-		added[i] = &held{
-			Message: m, lost: make(chan struct{}), number: h.last,
-			received: now, until: now.Add(h.visibility), look: now.Add(h.visibility / 2),
-		}
+		batch[i] = held{Message: m, number: h.last, received: now, until: now.Add(h.visibility), look: now.Add(h.visibility / 2)}
+		added[i] = &batch[i]
 		h.all[added[i]] = struct{}{}
 	}
-	h.reserved -= n
-	h.wake()
+	if h.reserved -= n; len(messages) < n {
+		h.room.changed()
+	}
 	return added
 }
 
@@ -125,7 +138,7 @@ func (h *holds) full(m *held, full bool) {
 		return
 	}
 	if h.waiting--; h.waiting == 0 {
-		h.wake()
+		h.room.changed()
 	}
 }
 
@@ -137,8 +150,21 @@ func (h *holds) store(m *held) {
 	m.again = m.stored
 	h.deletable = append(h.deletable, m)
 	if n := len(h.deletable); n == 1 || n%batchSize == 0 {
-		h.wake()
+		h.deletion.changed()
 	}
+}
+
+// losing returns what is closed when a message is lost.
+func (h *holds) losing(m *held) <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m.losing == nil {
+		m.losing = make(chan struct{})
+		if m.lost {
+			close(m.losing)
+		}
+	}
+	return m.losing
 }
 
 // forget lets go of messages, whose places become free.
@@ -148,7 +174,7 @@ func (h *holds) forget(messages ...*held) {
 	for _, m := range messages {
 		delete(h.all, m)
 	}
-	h.wake()
+	h.room.changed()
 }
 
 // release is forget for messages that are to be handed back: it waits until
@@ -156,19 +182,21 @@ func (h *holds) forget(messages ...*held) {
 func (h *holds) release(messages []*held) {
 	h.forget(messages...)
 	for _, m := range messages {
-		for h.isChanging(m) {
-			changed := h.watch()
-			if h.isChanging(m) {
-				<-changed
-			}
+		for changed := h.unsteady(m); changed != nil; changed = h.unsteady(m) {
+			<-changed
 		}
 	}
 }
 
-func (h *holds) isChanging(m *held) bool {
+// unsteady returns nil if m's visibility is not being changed, or else what is
+// closed when that may be so.
+func (h *holds) unsteady(m *held) <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return m.changing
+	if !m.changing {
+		return nil
+	}
+	return h.steady.next()
 }
 
 // toDelete returns messages to be deleted in one call, or when there will be
@@ -205,7 +233,7 @@ func (h *holds) undeleted(messages []*held, pause func(tries int) time.Duration)
 		m.again = time.Now().Add(pause(m.tries))
 		h.deletable = append(h.deletable, m)
 	}
-	h.wake()
+	h.deletion.changed()
 }
 
 // change is a message and how long it is to be hidden from now on.
@@ -223,13 +251,13 @@ func (h *holds) toExtend(now time.Time) (batch []change, at time.Time) {
 	due := false
 	at = now.Add(h.visibility / 2) // what is yet to come is not due before
 	for m := range h.all {
-		if m.changing || m.isLost() {
+		if m.changing || m.lost {
 			continue
 		}
 		longer := h.longer(m, now)
 		switch {
 		case !m.until.After(now):
-			close(m.lost)
+			m.lose()
 		case longer == 0:
 			at = earlier(at, m.until)
 		case m.look.After(soon):
@@ -272,12 +300,10 @@ func (h *holds) extended(c change, asked time.Time) {
 // unextended notes that a call failed, and is made again if another may help.
 func (h *holds) unextended(c change, again bool) {
 	h.settled(c, func() {
-		switch {
-		case again:
-			c.look = time.Now().Add(h.visibility / 10)
-		case !c.isLost():
-			close(c.lost)
+		if !again {
+			c.lose()
 		}
+		c.look = time.Now().Add(h.visibility / 10)
 	})
 }
 
@@ -286,7 +312,7 @@ func (h *holds) settled(c change, note func()) {
 	defer h.mu.Unlock()
 	c.changing = false
 	note()
-	h.wake()
+	h.steady.changed()
 }
 
 // rest forgets all that is held and returns, in the order of receipt, what may be
@@ -296,7 +322,7 @@ func (h *holds) rest() []*held {
 	defer h.mu.Unlock()
 	var rest []*held
 	for m := range h.all {
-		if m.stored.IsZero() && !m.isLost() {
+		if m.stored.IsZero() && !m.lost {
 			rest = append(rest, m)
 		}
 	}
@@ -310,14 +336,14 @@ func (h *holds) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	h.wake()
+	h.deletion.changed()
 }
 
-// watch returns what is closed at the next change.
-func (h *holds) watch() <-chan struct{} {
+// newDeletion returns what is closed when there may be something to delete.
+func (h *holds) newDeletion() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.changed
+	return h.deletion.next()
 }
 
 // earlier returns the earlier of two times, of which zero is none.

@@ -1,11 +1,11 @@
 package sqssource
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,6 +14,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	cetypes "github.com/cloudevents/sdk-go/v2/types"
 	"github.com/hearken-go/hearken"
+	"github.com/tidwall/gjson"
 )
 
 // eventType is the type of the events.
@@ -28,97 +29,138 @@ type shape struct {
 	body             Body
 	sns, eventBridge bool
 	dropTests        bool
-	metadata         map[string]string
+	end              []byte // what follows the body: metadata, and the brace
 }
 
 func newShape(s *Source) shape {
-	return shape{s.Body, s.UnwrapSNS, s.UnwrapEventBridge, s.DropS3Tests, s.Metadata}
-}
-
-// data is an event's data, in the order in which it is written.
-type data struct {
-	MessageID         string               `json:"messageId"`
-	MessageAttributes map[string]attribute `json:"messageAttributes"`
-	Attributes        map[string]string    `json:"attributes"`
-	SNS               json.RawMessage      `json:"sns,omitempty"`
-	EventBridge       json.RawMessage      `json:"eventBridge,omitempty"`
-	Body              json.RawMessage      `json:"body"`
-	Metadata          map[string]string    `json:"metadata,omitempty"`
-}
-
-// attribute is a message attribute, by the names of the SDK.
-type attribute struct {
-	DataType    string  `json:"DataType"`
-	StringValue *string `json:"StringValue,omitempty"`
-	BinaryValue []byte  `json:"BinaryValue,omitempty"`
+	end := []byte("}")
+	if len(s.Metadata) > 0 {
+		end = append(appendStrings([]byte(`,"metadata":`), s.Metadata), '}')
+	}
+	return shape{s.Body, s.UnwrapSNS, s.UnwrapEventBridge, s.DropS3Tests, end}
 }
 
 // event returns the event of a message, or that it is to be dropped, or a
 // Permanent error.
 func (s shape) event(m types.Message) (e hearken.Event, drop bool, err error) {
 	text := aws.ToString(m.Body)
-	d := data{
-		MessageID:         aws.ToString(m.MessageId),
-		MessageAttributes: make(map[string]attribute, len(m.MessageAttributes)),
-		Attributes:        m.Attributes,
-		Metadata:          s.metadata,
-	}
-	if d.Attributes == nil {
-		d.Attributes = map[string]string{}
-	}
-	for name, a := range m.MessageAttributes {
-		d.MessageAttributes[name] = attribute{aws.ToString(a.DataType), a.StringValue, a.BinaryValue}
-	}
+	var sns, eventBridge json.RawMessage
 	if s.sns {
-		text, d.SNS = unwrapSNS(text)
+		text, sns = unwrapSNS(text)
 	}
 	if s.dropTests && isS3Test(text) {
 		return hearken.Event{}, true, nil
 	}
 	if s.eventBridge {
-		text, d.EventBridge = unwrapEventBridge(text)
+		text, eventBridge = unwrapEventBridge(text)
 	}
-	if d.Body, err = s.read(text); err != nil {
+	data := make([]byte, 0, len(text)+len(sns)+len(eventBridge)+len(s.end)+256)
+	data = appendString(append(data, `{"messageId":`...), aws.ToString(m.MessageId))
+	data = appendAttributes(append(data, `,"messageAttributes":`...), m.MessageAttributes)
+	data = appendStrings(append(data, `,"attributes":`...), m.Attributes)
+	data = appendRaw(data, `,"sns":`, sns)
+	data = appendRaw(data, `,"eventBridge":`, eventBridge)
+	if data, err = s.appendBody(append(data, `,"body":`...), text); err != nil {
 		return hearken.Event{}, false, err
 	}
-	raw, err := marshal(d)
-	if err != nil {
-		return hearken.Event{}, false, hearken.Permanent(fmt.Errorf("data of message %s: %w", d.MessageID, err))
-	}
-	return newEvent(d, raw), false, nil
+	return newEvent(m, append(data, s.end...)), false, nil
 }
 
-func newEvent(d data, raw []byte) hearken.Event {
-	contentType := event.ApplicationJSON
-	c := &event.EventContextV1{ID: d.MessageID, Type: eventType, DataContentType: &contentType}
-	if sent, err := strconv.ParseInt(d.Attributes["SentTimestamp"], 10, 64); err == nil {
-		c.Time = &cetypes.Timestamp{Time: time.UnixMilli(sent).UTC()}
+// eventContext is the context of an event with what it points to, in one allocation.
+type eventContext struct {
+	event.EventContextV1
+	contentType string
+	time        cetypes.Timestamp
+}
+
+func newEvent(m types.Message, data []byte) hearken.Event {
+	c := &eventContext{
+		EventContextV1: event.EventContextV1{ID: aws.ToString(m.MessageId), Type: eventType},
+		contentType:    event.ApplicationJSON,
 	}
-	if group := d.Attributes["MessageGroupId"]; group != "" {
+	c.DataContentType = &c.contentType
+	if sent, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
+		c.time.Time = time.UnixMilli(sent).UTC()
+		c.Time = &c.time
+	}
+	if group := m.Attributes["MessageGroupId"]; group != "" {
 		c.Extensions = map[string]any{partitionKey: group}
 	}
-	return hearken.Event{Context: c, DataEncoded: raw}
+	return hearken.Event{Context: &c.EventContextV1, DataEncoded: data}
 }
 
 var errNotJSON = errors.New("the body of the message is not JSON")
 
-// read returns a body as JSON.
-func (s shape) read(text string) (json.RawMessage, error) {
+// appendBody appends a body as JSON.
+func (s shape) appendBody(dst []byte, text string) ([]byte, error) {
 	switch s.body {
 	case Base64:
-		return marshal(base64.StdEncoding.EncodeToString([]byte(text)))
+		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), []byte(text))
+		return append(dst, '"'), nil
 	case JSON:
 		if !json.Valid([]byte(text)) {
 			return nil, hearken.Permanent(errNotJSON)
 		}
-		return json.RawMessage(text), nil
+		return append(dst, text...), nil
 	case Auto:
 		if isContainer(text) && json.Valid([]byte(text)) {
-			return json.RawMessage(text), nil
+			return append(dst, text...), nil
 		}
 	case Text:
 	}
-	return marshal(text)
+	return appendString(dst, text), nil
+}
+
+// appendAttributes appends message attributes by the names of the SDK.
+func appendAttributes(dst []byte, all map[string]types.MessageAttributeValue) []byte {
+	dst = append(dst, '{')
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		a := all[name]
+		dst = appendString(append(appendString(dst, name), `:{"DataType":`...), aws.ToString(a.DataType))
+		if a.StringValue != nil {
+			dst = appendString(append(dst, `,"StringValue":`...), *a.StringValue)
+		}
+		if a.BinaryValue != nil {
+			dst = base64.StdEncoding.AppendEncode(append(dst, `,"BinaryValue":"`...), a.BinaryValue)
+			dst = append(dst, '"')
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// appendStrings appends an object of strings, ordered by name.
+func appendStrings(dst []byte, all map[string]string) []byte {
+	dst = append(dst, '{')
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(append(appendString(dst, name), ':'), all[name])
+	}
+	return append(dst, '}')
+}
+
+// appendRaw appends a field that is JSON already, unless there is none.
+func appendRaw(dst []byte, field string, raw json.RawMessage) []byte {
+	if raw == nil {
+		return dst
+	}
+	return append(append(dst, field...), raw...)
+}
+
+// appendString appends s as a JSON string. Bytes that are not UTF-8 become
+// U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return gjson.AppendJSONString(dst, s)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
 }
 
 // isContainer reports whether JSON in text would be an object or an array.
@@ -131,15 +173,4 @@ func isContainer(text string) bool {
 		}
 	}
 	return false
-}
-
-// marshal returns v as JSON, in which <, > and & are left alone.
-func marshal(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }

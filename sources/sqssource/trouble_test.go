@@ -2,10 +2,13 @@ package sqssource_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 	"github.com/hearken-go/hearken"
@@ -59,6 +62,26 @@ func TestTroubleIsSurvivedAndShown(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestNoCredentials(t *testing.T) {
+	bubble(t, "q", func(t *testing.T, w *world) {
+		began := time.Now()
+		w.source.Client = sqs.New(sqs.Options{
+			Region: awstest.Region, BaseEndpoint: aws.String("http://sqs.test"), HTTPClient: w.Client(), Retryer: aws.NopRetryer{},
+			Credentials: aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+				if time.Since(began) < time.Minute {
+					return aws.Credentials{}, errors.New("no EC2 IMDS role found")
+				}
+				return credentials(ctx)
+			}),
+		})
+		w.Send("q", "hello", "")
+		w.start()
+		time.Sleep(30 * time.Second)
+		require.ErrorContains(t, w.trouble(), "no EC2 IMDS role found")
+		w.events(1)
+	})
 }
 
 func TestDeletedQueueIsSurvived(t *testing.T) {

@@ -39,7 +39,11 @@ func TestMain(m *testing.M) {
 }
 
 // child is what a process needs to know.
-type child struct{ Dir, SQS, Queue, Sink string }
+type child struct {
+	Dir, SQS, Queue, Sink string
+	Visibility            time.Duration
+	MaxEvent              int
+}
 
 func runChild(config string) error {
 	var c child
@@ -52,7 +56,11 @@ func runChild(config string) error {
 	}()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	b, err := embedded.OpenWith(ctx, embedded.Config{Dir: c.Dir}, natsbus.Config{Name: "sqscrash", MaxBytes: 64 << 20, StoreMaxBytes: 1 << 20, DeadLetterMaxBytes: 1 << 20})
+	return c.run(ctx)
+}
+
+func (c child) run(ctx context.Context) error {
+	b, err := embedded.OpenWith(ctx, embedded.Config{Dir: c.Dir, MaxEvent: c.MaxEvent}, natsbus.Config{Name: "sqscrash", MaxBytes: 64 << 20, StoreMaxBytes: 1 << 20, DeadLetterMaxBytes: 1 << 20})
 	if err != nil {
 		return err
 	}
@@ -70,7 +78,7 @@ func (c child) pipeline(b *natsbus.Bus) *hearken.Pipeline {
 			}),
 		}),
 		Queue: c.Queue, Pollers: 4, Wait: time.Second,
-		Visibility: 5 * time.Second, // how long those of a killed process are hidden
+		Visibility: c.Visibility, // how long those of a killed process are hidden
 	}}
 	message := &hearken.Dependency{EventSource: messages}
 	return &hearken.Pipeline{

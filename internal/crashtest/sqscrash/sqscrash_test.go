@@ -2,10 +2,12 @@ package sqscrash_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,7 +54,7 @@ func (s *sink) told() int {
 func TestKilledTwice(t *testing.T) {
 	t.Parallel()
 	queue := &awstest.SQS{}
-	c := child{Dir: t.TempDir(), SQS: queue.Start(t), Queue: "q"}
+	c := child{Dir: t.TempDir(), SQS: queue.Start(t), Queue: "q", Visibility: 5 * time.Second}
 	queue.CreateQueueWithDLQ("q", 5)
 	var sent []string
 	for n := range messages {
@@ -86,6 +88,37 @@ func TestKilledTwice(t *testing.T) {
 	received := queue.Calls("ReceiveMessage")
 	t.Logf("%d messages, process killed twice: none lost, %d told again, all under the same key; %d receives, %d batches deleted",
 		messages, told.repeat, received, queue.Calls("DeleteMessageBatch"))
+}
+
+// TestLargeMessages has messages of 1 MiB, the most that SQS takes: the server in the
+// process takes them by default, and one with a smaller limit leaves them to the
+// queue's redrive policy.
+func TestLargeMessages(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limit, told, dead int
+	}{"taken": {0, 21, 0}, "too large": {1 << 19, 20, 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			queue := &awstest.SQS{}
+			told := &sink{keys: map[string]map[string]int{}}
+			server := httptest.NewServer(told)
+			t.Cleanup(server.Close)
+			p := child{Dir: t.TempDir(), SQS: queue.Start(t), Queue: "q", Sink: server.URL, Visibility: 2 * time.Second, MaxEvent: c.limit}
+			queue.CreateQueueWithDLQ("q", 2)
+			queue.Send("q", strings.Repeat("x", 1<<20), "")
+			for n := range 20 {
+				queue.Send("q", fmt.Sprint(n), "")
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- p.run(ctx) }()
+			awaited(t, func() bool { return told.told() == c.told && len(queue.Messages("q")) == 0 })
+			stop()
+			require.NoError(t, <-ended)
+			assert.Len(t, queue.Messages("q-dead"), c.dead)
+		})
+	}
 }
 
 // awaited waits until f holds.
