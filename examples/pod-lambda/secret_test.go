@@ -49,9 +49,9 @@ func TestReadsTheSecretAgainAfterTenMinutes(t *testing.T) {
 		}
 		expect("old", 1)
 		s.rotate("new")
-		time.Sleep(10*time.Minute - 1)
+		time.Sleep(10*time.Minute - time.Second)
 		expect("old", 1)
-		time.Sleep(1)
+		time.Sleep(time.Second)
 		expect("new", 2)
 	})
 }
