@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 				Needs: push,
 				Broken: map[string]hearken.Trigger{
 					"Client": &k8s.Trigger{Object: greeted()},
-					"Change": &k8s.Trigger{Client: &k8s.Client{Config: &rest.Config{}}, Object: greeted(), Operation: k8s.Update},
+					"Change": &k8s.Trigger{Client: &k8s.Client{Config: &rest.Config{}}, Object: named(), Operation: k8s.Update},
 				},
 			})
 		})

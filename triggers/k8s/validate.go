@@ -26,7 +26,7 @@ func (t *Trigger) Validate() error {
 		m.Add("Object", "is nil; it says which object is meant")
 	}
 	m.Ask("Object", t.Object)
-	if text, ok := t.Object.(*Manifest); ok && text != nil && !t.creates() && text.isNameless() {
+	if text, ok := t.Object.(*Manifest); ok && text != nil && t.Operation <= Delete && !t.creates() && text.isNameless() {
 		m.Add("Object.Text", "has no metadata.name, which would say what to %v", t.Operation)
 	}
 	m.Ask("Patch", t.Patch)
