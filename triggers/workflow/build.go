@@ -31,7 +31,30 @@ func fromManifest(manifest []byte) (*unstructured.Unstructured, error) {
 		return nil, fmt.Errorf("the manifest is of %s %q; Submit takes %s %q", v, k, apiVersion, kindWorkflow)
 	}
 	delete(wf.Object, "status")
-	return wf, nil
+	return wf, checkTexts(wf)
+}
+
+// checkTexts refuses metadata that is no text where it has to be, such as a number
+// that an event brought: unstructured takes one for none, and all labels for none
+// when one of them is a number.
+func checkTexts(wf *unstructured.Unstructured) error {
+	for _, field := range []string{"name", "generateName", "namespace"} {
+		if _, _, err := unstructured.NestedString(wf.Object, "metadata", field); err != nil {
+			return fmt.Errorf("metadata.%s is no string", field)
+		}
+	}
+	for _, field := range []string{"labels", "annotations"} {
+		all, _, err := unstructured.NestedMap(wf.Object, "metadata", field)
+		if err != nil {
+			return fmt.Errorf("metadata.%s is no object", field)
+		}
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if _, ok := all[name].(string); !ok {
+				return fmt.Errorf("metadata.%s[%q] is no string", field, name)
+			}
+		}
+	}
+	return nil
 }
 
 // fromTemplate is what NewWorkflowFromWorkflowTemplate of Argo's

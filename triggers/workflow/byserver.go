@@ -42,6 +42,9 @@ const (
 )
 
 func (c *Control) retry(ctx context.Context, t *target) error {
+	if c.Server == nil {
+		return c.refuseServerless(ctx, t, "only an argo-server can retry a Workflow")
+	}
 	body, err := c.withArguments(t, map[string]any{})
 	if err != nil {
 		return t.failed(ctx, err)
@@ -76,6 +79,10 @@ func endOf(wf *unstructured.Unstructured) string {
 	return cmp.Or(text(wf, "status", "finishedAt"), noWitness)
 }
 
+func (c *Control) refuseServerless(ctx context.Context, t *target, why string) error {
+	return t.failed(ctx, hearken.Permanent(&hearken.ConfigError{Path: "Server", Msg: "is nil, but " + why}))
+}
+
 func (c *Control) refuseNotFailed(ctx context.Context, t *target) error {
 	return t.refused(ctx, "its phase is %q: only what ended Failed or Error can be run again so", outcomeOf(t.Unstructured).phase)
 }
@@ -100,9 +107,7 @@ func (c *Control) withArguments(t *target, body map[string]any) (map[string]any,
 // step that waits is the witness: the server ends them all at once.
 func (c *Control) resumeByServer(ctx context.Context, t *target, where string) error {
 	if c.Server == nil {
-		return t.failed(ctx, hearken.Permanent(&hearken.ConfigError{
-			Path: "Server", Msg: "is nil, but the Workflow's nodes are " + where + ": only an argo-server can resume it",
-		}))
+		return c.refuseServerless(ctx, t, "the Workflow's nodes are "+where+": only an argo-server can resume it")
 	}
 	whole, err := c.Server.get(ctx, t.GetNamespace(), t.GetName(), "spec.suspend,status.nodes")
 	if err != nil {
@@ -134,6 +139,9 @@ func (c *Control) resumeByServer(ctx context.Context, t *target, where string) e
 // copy is found again. One that is not there yet may be on its way: as long as
 // the server may be at it, it is not asked again.
 func (c *Control) resubmitByServer(ctx context.Context, t *target) error {
+	if c.Server == nil {
+		return c.refuseServerless(ctx, t, "only an argo-server can make a memoized copy")
+	}
 	body, err := c.withArguments(t, map[string]any{"memoized": true})
 	if err != nil {
 		return t.failed(ctx, err)
@@ -165,21 +173,27 @@ func (c *Control) resubmitByServer(ctx context.Context, t *target) error {
 	return t.adopt(ctx, made)
 }
 
+// findCopy looks for the copy that the firing asked for. One that another firing
+// asked for since bears this firing's note too, but not as the last.
 func (t *target) findCopy(ctx context.Context) (*unstructured.Unstructured, error) {
 	copies, err := t.List(ctx, metav1.ListOptions{LabelSelector: labelResubmittedFrom + "=" + t.GetName()})
 	if err != nil {
 		return nil, t.failed(ctx, fmt.Errorf("look for the copy: %w", err))
 	}
+	var found *unstructured.Unstructured
 	for i := range copies.Items {
 		one := &copies.Items[i]
-		if one.GetLabels()[labelResubmittedFrom] != t.GetName() {
-			continue
-		}
-		if _, ok := actsOf(one).of(t.firing.ID); ok || k8s.MadeBy(one, t.firing) {
+		list := actsOf(one)
+		_, noted := list.of(t.firing.ID)
+		switch {
+		case one.GetLabels()[labelResubmittedFrom] != t.GetName():
+		case k8s.MadeBy(one, t.firing), noted && list[len(list)-1].firing == t.firing.ID:
 			return one, nil
+		case noted && found == nil:
+			found = one
 		}
 	}
-	return nil, nil //nolint:nilnil // none is there
+	return found, nil // nil: none is there
 }
 
 // adopt puts the firing's marks on the copy that the server made, in the place

@@ -164,6 +164,27 @@ func TestResubmitMemoizedWaitsForTheServer(t *testing.T) {
 	assert.Equal(t, 1, argo.count("PUT resubmit"))
 }
 
+// Both firings were cut off after the server had made their copies, of which the
+// later bears the notes of both.
+func TestResubmitMemoizedByTwoFirings(t *testing.T) {
+	s, argo := requireFake(t)
+	c := control(t, s, workflow.Resubmit)
+	c.Memoized, c.Server = true, argo.client(t)
+	first, second := newFiring(t, "1"), newFiring(t, "2")
+	now := time.Now().UTC().Format(time.RFC3339)
+	one, both := first.ID+"="+now, first.ID+"="+now+" "+second.ID+"="+now
+	putWith(t, s, "annotations: {"+acts+": "+both+"}", failed)
+	for name, noted := range map[string]string{"copy-1": one, "copy-2": both} {
+		s.Put(workflows+name, object(t, "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: "+name+", namespace: argo, labels: {"+
+			"workflows.argoproj.io/resubmitted-from-workflow: build-x}, annotations: {"+acts+": "+noted+"}}").Object)
+	}
+	require.NoError(t, c.Fire(t.Context(), first))
+	require.NoError(t, c.Fire(t.Context(), second))
+	assert.True(t, k8s.MadeBy(stored(t, s, workflows+"copy-1"), first))
+	assert.True(t, k8s.MadeBy(stored(t, s, workflows+"copy-2"), second))
+	assert.Zero(t, argo.count("PUT resubmit"))
+}
+
 // Two processes fire the same firing: the server refuses the second.
 func TestRetryByTwo(t *testing.T) {
 	s, argo := requireFake(t)

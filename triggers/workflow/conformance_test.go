@@ -31,7 +31,7 @@ func TestConformance(t *testing.T) {
 				return &workflow.Submit{Client: c, Manifest: fixed(manifest), Arguments: params.Object{"message": message}}
 			},
 			map[string]hearken.Trigger{
-				"Wait":   &workflow.Submit{Client: &k8s.Client{Config: &rest.Config{}}, CronWorkflow: "x", Wait: -1},
+				"Wait":   &workflow.Submit{Client: &k8s.Client{Config: &rest.Config{}, Namespace: "argo"}, CronWorkflow: "x", Wait: -1},
 				"Client": &workflow.Submit{CronWorkflow: "x"},
 			},
 		},

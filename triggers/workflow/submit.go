@@ -158,6 +158,9 @@ func (s *Submit) edit(f hearken.Firing, wf *unstructured.Unstructured) error {
 	if now := wf.GetNamespace(); now != namespace {
 		return hearken.Permanent(fmt.Errorf("edit: the namespace was %q and is %q; it has to stay", namespace, now))
 	}
+	if err := checkTexts(wf); err != nil {
+		return hearken.Permanent(fmt.Errorf("edit: %w", err))
+	}
 	return nil
 }
 

@@ -42,8 +42,12 @@ func (m *mistakes) fixed(path, name string) {
 	}
 }
 
-func (m *mistakes) namespace(namespace string) {
+// namespace checks a namespace, which the client provides where there is none.
+func (m *mistakes) namespace(namespace string, c *k8s.Client) {
 	if namespace == "" {
+		if c != nil && c.Namespace == "" {
+			m.Add("Namespace", "is empty, and so is the Client's; say where it is")
+		}
 		return
 	}
 	if bad := validation.IsDNS1123Label(namespace); bad != nil {
@@ -71,7 +75,9 @@ func (s *Submit) Validate() error {
 	var m mistakes
 	m.client(s.Client)
 	s.validateOrigin(&m)
-	m.namespace(s.Namespace)
+	if s.Namespace != "" || s.Manifest == nil { // a manifest may say it
+		m.namespace(s.Namespace, s.Client)
+	}
 	if s.Arguments != nil {
 		m.Ask("Arguments", s.Arguments)
 	}
@@ -125,7 +131,7 @@ func (c *Control) Validate() error {
 	var m mistakes
 	m.client(c.Client)
 	m.name(c.Name)
-	m.namespace(c.Namespace)
+	m.namespace(c.Namespace, c.Client)
 	if c.Server != nil {
 		m.Ask("Server", c.Server)
 	}
@@ -165,7 +171,7 @@ func (r *Rollout) Validate() error {
 	var m mistakes
 	m.client(r.Client)
 	m.name(r.Name)
-	m.namespace(r.Namespace)
+	m.namespace(r.Namespace, r.Client)
 	switch r.Operation {
 	case Promote, PromoteFull, Abort:
 	case "":

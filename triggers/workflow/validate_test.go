@@ -17,7 +17,7 @@ import (
 )
 
 func TestValidate(t *testing.T) {
-	c := &k8s.Client{Config: &rest.Config{}}
+	c := &k8s.Client{Config: &rest.Config{}, Namespace: "argo"}
 	server := &workflow.Server{URL: "https://argo-server:2746"}
 	name := params.Const("x")
 	for title, tt := range map[string]struct {
@@ -111,7 +111,7 @@ func TestValidate(t *testing.T) {
 
 // The pipeline finds what a trigger reads and the condition does not give.
 func TestReads(t *testing.T) {
-	c := &k8s.Client{Config: &rest.Config{}}
+	c := &k8s.Client{Config: &rest.Config{}, Namespace: "argo"}
 	source := &hearken.EventSource{Name: "git", Event: "push"}
 	a := &hearken.Dependency{EventSource: source}
 	other := &hearken.Dependency{Name: "other", EventSource: source}
