@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hearken-go/hearken"
@@ -155,7 +156,7 @@ func TestWaysOut(t *testing.T) {
 		`metadata.namespace "default?x=": `:                     object("v1", "ConfigMap", "default?x=", "a"),
 		`metadata.name "../secrets/a": may not contain '/'`:     object("v1", "ConfigMap", "default", "../secrets/a"),
 		`metadata.name "..": may not be '..'`:                   object("v1", "ConfigMap", "default", ".."),
-		`metadata.name "a%2f..": may not contain '%'`:           object("v1", "ConfigMap", "default", "a%2f.."),
+		`metadata.name "a%2f..": may not contain '/' or '%'`:    object("v1", "ConfigMap", "default", "a%2f.."),
 	} {
 		_, err := c.Resource(t.Context(), o)
 		require.ErrorContains(t, err, says)
@@ -250,4 +251,39 @@ func TestOwnersTakenAwayByPatches(t *testing.T) {
 			assert.Equal(t, tt.patch, body)
 		})
 	}
+}
+
+// Many firings share a Client while the definition of a kind comes and goes: each
+// acts once in the end.
+func TestKindThatComesAndGoes(t *testing.T) {
+	s := kubefake.New(t, configMaps, widgets)
+	c := client(t, s)
+	var asked atomic.Int64
+	s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+		// Of three questions for an object one finds the kind gone.
+		if !strings.HasPrefix(r.URL.Path, "/apis/example.com/v1/") || asked.Add(1)%3 != 0 {
+			return false
+		}
+		http.Error(w, "404 page not found", http.StatusNotFound)
+		return true
+	})
+	var wg sync.WaitGroup
+	for i := range 30 {
+		f := firing(t, strings.Repeat("x", i+1))
+		o := object("example.com/v1", "Widget", "default", "")
+		o.SetGenerateName("w-")
+		trigger := &k8s.Trigger{Client: c, Object: fixed(o)}
+		wg.Go(func() {
+			for range 100 {
+				err := trigger.Fire(t.Context(), f)
+				if err == nil {
+					return
+				}
+				assert.False(t, hearken.IsPermanent(err), err)
+			}
+			t.Error("it never came about")
+		})
+	}
+	wg.Wait()
+	assert.Len(t, s.Objects(), 30)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/hearken-go/hearken"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -168,8 +167,11 @@ func checkPath(o *unstructured.Unstructured) error {
 			return fmt.Errorf("metadata.namespace %q: %s", namespace, strings.Join(wrong, "; "))
 		}
 	}
-	if wrong := path.IsValidPathSegmentName(o.GetName()); len(wrong) > 0 {
-		return fmt.Errorf("metadata.name %q: %s", o.GetName(), strings.Join(wrong, "; "))
+	switch name := o.GetName(); {
+	case name == "." || name == "..":
+		return fmt.Errorf("metadata.name %q: may not be '%s'", name, name)
+	case strings.ContainsAny(name, "/%"):
+		return fmt.Errorf("metadata.name %q: may not contain '/' or '%%'", name)
 	}
 	return nil
 }

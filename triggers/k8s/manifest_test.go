@@ -92,11 +92,16 @@ func TestManifestOfWrongTypes(t *testing.T) {
 	provided := &k8s.Manifest{
 		Text: "apiVersion: 1\nkind: 2\nmetadata: {name: 3, namespace: 4, labels: {example.com/a: 5, b: x}, annotations: {c: 6}}",
 		Params: []params.Param{
-			{Dest: "apiVersion", Value: "v1"}, {Dest: "kind", Value: "ConfigMap"}, {Dest: "metadata.name", Value: "a"},
-			{Dest: "metadata.namespace", Value: "b"}, {Dest: `metadata.labels.example\.com/a`, Value: "c"}, {Dest: "metadata.annotations", Value: map[string]any{}},
+			{Dest: "apiVersion", Value: "v1"},
+			{Dest: "kind", Value: "ConfigMap"},
+			{Dest: "metadata.name", Value: "a"},
+			{Dest: "metadata.namespace", Value: "b"},
+			{Dest: `metadata.labels.example\.com/a`, Value: "c"},
+			{Dest: "metadata.annotations", Value: map[string]any{}},
 		},
 	}
 	require.NoError(t, provided.Validate(), "what a parameter provides is not judged")
+	require.NoError(t, (&k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {gone: null}}"}).Validate(), "for a merge patch")
 	whole := &k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap", Params: []params.Param{{Dest: "metadata", Value: params.Data(push, "metadata")}}}
 	require.NoError(t, whole.Validate())
 }
