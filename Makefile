@@ -16,10 +16,6 @@ GOLANGCI_LINT := .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)-$(shell go en
 # off, and the tests run without the detector rather than not at all.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# The modules with tests against real servers.
-KUBERNETES := sources/resource triggers/k8s triggers/workflow examples
-AWS        := sources/sqssource sources/snssource triggers/lambdatrigger triggers/sqstrigger triggers/snstrigger triggers/eventbridgetrigger examples
-
 BENCH     :=
 FUZZTIME  := 20s
 SOAK      := 60s
@@ -45,20 +41,23 @@ soak: ## Play HISTORIES (1 million) of joins; kill, cut and stop for SOAK (60s) 
 test-cluster: ## Prove the bus on a cluster of three NATS servers, which takes minutes
 	go test $(RACE) -count=1 -timeout=20m -tags=cluster -run='^TestCluster$$' ./bus/natsbus/embedded
 
-# By each module's own go.mod: with the oldest client-go that it says it works
-# with. The first line of the tests says which server they ran against.
+# The packages with tests that a build tag keeps for real servers, two at a time,
+# each by its own module's go.mod: with the oldest client-go and SDK that it says
+# it works with.
+TAGGED = grep -rlE --include='*_test.go' --exclude-dir='.[a-z]*' '^//go:build $(1)$$' . | xargs -n1 dirname | sort -ur
+TEST_TAGGED = xargs -P2 -I{} sh -c 'cd {} && GOWORK=off go test $(RACE) -tags=$(1) -shuffle=on -count=1 -timeout=10m .'
+
 .PHONY: test-kubernetes
 test-kubernetes: ## Run the tests that need a Kubernetes API server, which Go builds the first time (or KUBEBUILDER_ASSETS)
 	@set -e; KUBEBUILDER_ASSETS=$$(go run ./internal/kubetest/assets .cache); export KUBEBUILDER_ASSETS; \
 		go test $(RACE) -v -tags=kubernetes -count=1 -timeout=5m ./internal/kubetest; \
-		for m in $(KUBERNETES); do echo "go test -tags=kubernetes: $$m"; \
-		(cd $$m && GOWORK=off go test $(RACE) -tags=kubernetes -shuffle=on -count=1 -timeout=10m ./...); done
+		$(call TAGGED,kubernetes) | grep -v '^./internal/kubetest$$' | $(call TEST_TAGGED,kubernetes)
 
 .PHONY: test-aws
-test-aws: ## Test against servers of AWS's protocols, installed into .cache (needs java, mvn, python3)
+test-aws: ## Run the tests that need servers of AWS's protocols, which are installed the first time (by Java, Maven and Python)
 	go run ./internal/awstest/servers/install
-	@set -e; for m in $(AWS); do echo "go test -tags=aws: $$m"; \
-		(cd $$m && GOWORK=off go test $(RACE) -tags=aws -shuffle=on -count=1 -timeout=10m ./...); done
+	@echo "testing against the project's own emulator of Lambda, with real handlers: triggers/lambdatrigger"
+	@{ $(call TAGGED,aws); echo ./triggers/lambdatrigger; } | $(call TEST_TAGGED,aws)
 
 .PHONY: build
 build: ## Build and vet each module by its own go.mod, as its users do
