@@ -175,6 +175,7 @@ func TestErrorsOfTheService(t *testing.T) {
 		{"InvalidSecurity", "", 403, new(*types.InvalidSecurity), true},
 		{"UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400, new(*types.UnsupportedOperation), true},
 		{"ValidationException", "", 400, nil, true},
+		{"RequestEntityTooLargeException", "RequestEntityTooLarge", 413, nil, true},
 
 		{"RequestThrottled", "", 400, new(*types.RequestThrottled), false},
 		{"ThrottlingException", "", 400, nil, false},
