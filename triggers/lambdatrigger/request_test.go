@@ -186,6 +186,7 @@ func TestFunctionErrorText(t *testing.T) {
 		{`{"errorMessage":"m"}`, "", `lambda function hello failed (Handled): m`},
 		{`{"errorType":7}`, "", `lambda function hello failed (Handled): {"errorType":7}`},
 		{`plain`, "", `lambda function hello failed (Handled): plain`},
+		{`{"errorType":"` + strings.Repeat("T", 5000) + `","errorMessage":"m"}`, "", `lambda function hello failed (Handled): ` + strings.Repeat("T", 512) + `: m`},
 		{``, "a\n\xffb\n", `lambda function hello failed (Handled): ; log: "a\nb"`},
 		{strings.Repeat("é", 600), strings.Repeat("x", 4096), `lambda function hello failed (Handled): ` + strings.Repeat("é", 256) + `; log: "` + strings.Repeat("x", 512) + `"`},
 	} {
