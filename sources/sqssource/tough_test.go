@@ -94,15 +94,19 @@ func TestEntriesThatAreThrottled(t *testing.T) {
 	})
 }
 
-// A message is not made visible by a call that one under way would undo.
+// A message is not made visible while a call is under way that would undo it.
 func TestHandingBackWaitsForAHeartbeat(t *testing.T) {
 	bubble(t, "q", func(t *testing.T, w *world) {
 		w.rec.Then = fails(errAway, forever)
 		w.Send("q", "held", "")
-		var calls atomic.Int32
+		var calls, underWay atomic.Int32
 		w.Intercept(func(_ context.Context, c awstest.Call, next func() error) error {
-			if c.Operation == "ChangeMessageVisibilityBatch" && calls.Add(1) == 1 {
-				time.Sleep(8 * time.Second)
+			if c.Operation == "ChangeMessageVisibilityBatch" {
+				assert.EqualValues(t, 1, underWay.Add(1))
+				defer underWay.Add(-1)
+				if calls.Add(1) == 1 {
+					time.Sleep(8 * time.Second)
+				}
 			}
 			return next()
 		})
@@ -113,6 +117,32 @@ func TestHandingBackWaitsForAHeartbeat(t *testing.T) {
 		w.finish()
 		assert.EqualValues(t, 2, calls.Load())
 		assert.Equal(t, []string{"held"}, w.visible())
+	})
+}
+
+func TestEndDeletesFirstHoweverLongItTakes(t *testing.T) {
+	bubble(t, "q", func(t *testing.T, w *world) {
+		w.rec.Then = fails(errAway, forever, "unstored")
+		w.Send("q", "stored", "")
+		w.Send("q", "unstored", "")
+		var deleted, handedBack time.Time
+		w.Intercept(func(_ context.Context, c awstest.Call, next func() error) error {
+			switch c.Operation {
+			case "DeleteMessageBatch":
+				time.Sleep(5 * time.Second)
+				deleted = time.Now()
+			case "ChangeMessageVisibilityBatch":
+				handedBack = time.Now()
+			}
+			return next()
+		})
+		w.source.Wait = time.Second
+		w.start()
+		w.attempts(2)
+		w.finish()
+		require.False(t, deleted.IsZero())
+		assert.False(t, handedBack.Before(deleted))
+		assert.Len(t, w.Messages("q"), 1)
 	})
 }
 
