@@ -197,3 +197,18 @@ func TestFunctionErrorText(t *testing.T) {
 		assert.EqualError(t, trigger.Fire(t.Context(), firing(t, `{}`)), tt.want)
 	}
 }
+
+func TestFailuresBeforeASuccessDoNotCount(t *testing.T) {
+	kind := "Unhandled"
+	out := &lambda.InvokeOutput{StatusCode: 200}
+	trigger := &lambdatrigger.Trigger{FunctionName: "hello", Payload: text("1"), Client: fake(func(*lambda.InvokeInput) (*lambda.InvokeOutput, error) {
+		return out, nil
+	})}
+	f := firing(t, `{}`)
+	for _, failure := range []*string{&kind, &kind, nil, &kind, &kind} {
+		out.FunctionError = failure
+		err := trigger.Fire(t.Context(), f)
+		assert.Equal(t, failure != nil, err != nil)
+		assert.False(t, hearken.IsPermanent(err))
+	}
+}
