@@ -277,6 +277,27 @@ func TestCertificatesThatAreNotThereDoNotPutOutOneThatIs(t *testing.T) {
 	})
 }
 
+func TestFailuresAreNotRememberedWithoutBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newSNS(t, nil)
+		s := source(fake)
+		start(t, s)
+		address := func(i int) string { return fmt.Sprintf("%s/SimpleNotificationService-%x.pem", snsHost, i) }
+		knock := func(i int) {
+			w := send(s, post(notify("x").with("SigningCertURL", address(i)).signed(t)))
+			assert.Equal(t, http.StatusUnauthorized, w.Code)
+		}
+		for i := range 8 {
+			knock(i)
+		}
+		knock(0)
+		assert.Equal(t, 1, count(fake.Asked(), address(0)), "remembered")
+		knock(8)
+		knock(0)
+		assert.Equal(t, 2, count(fake.Asked(), address(0)), "forgotten for others")
+	})
+}
+
 func TestOfManyGoodCertificatesTheOldestGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newSNS(t, nil)

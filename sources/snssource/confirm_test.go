@@ -2,10 +2,12 @@ package snssource_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -80,6 +82,37 @@ func TestAConfirmationThatFailsIsAskedForAgain(t *testing.T) {
 			assert.NotContains(t, fake.Asked(), "https://evil.example/")
 		})
 	}
+}
+
+// Who leaves does not end what has begun, and what does not end is given up.
+func TestAConfirmationIsFinishedWithinTenSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newSNS(t, nil)
+		fake.Handle(subscribeURL, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		s := source(fake)
+		start(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		time.AfterFunc(time.Second, cancel)
+		w := send(s, post(ask().signed(t)).WithContext(ctx))
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+		assert.Equal(t, 10*time.Second, time.Since(began))
+	})
+}
+
+// The request would be without what comes after the "#".
+func TestATokenThatEndsEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newSNS(t, nil)
+		s := source(fake)
+		start(t, s)
+		w := send(s, post(ask().with("SubscribeURL", subscribeURL+"#x", "Token", "secret#x").signed(t)))
+		assert.Equal(t, http.StatusUnauthorized, w.Code)
+		assert.NotContains(t, fake.Asked(), subscribeURL)
+	})
 }
 
 // All of these are signed: whoever could have SNS sign them must not make the

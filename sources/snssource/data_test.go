@@ -34,7 +34,9 @@ func TestTheDataIsThatOfArgoEvents(t *testing.T) {
 		body := notify(`{"order": 7}`).with("Subject", "An <order>", "MessageAttributes", attributes).signed(t)
 		r := post(body)
 		r.Header.Set("X-Secret", "secret")
-		r.Header.Set("Authorization", "Basic secret")
+		for _, name := range []string{"Authorization", "Proxy-Authorization", "Cookie"} {
+			r.Header.Set(name, "Basic secret")
+		}
 		r.Header.Add("X-Two", "a\xff")
 		r.Header.Add("X-Two", "b")
 		require.Equal(t, http.StatusOK, send(s, r).Code)
@@ -52,7 +54,7 @@ func TestTheDataIsThatOfArgoEvents(t *testing.T) {
 		assert.Equal(t, gjson.String, gjson.GetBytes(data, "body.Message").Type)
 		assert.JSONEq(t, `{"team":"ops"}`, gjson.GetBytes(data, "metadata").Raw)
 		masked := `["*** Masked Auth Secret ***"]`
-		assert.JSONEq(t, `{"Authorization":`+masked+`,"Content-Type":["text/plain; charset=UTF-8"],"X-Amz-Sns-Message-Type":["Notification"],"X-Secret":`+masked+`,"X-Two":["a\ufffd","b"]}`,
+		assert.JSONEq(t, `{"Authorization":`+masked+`,"Proxy-Authorization":`+masked+`,"Cookie":`+masked+`,"Content-Type":["text/plain; charset=UTF-8"],"X-Amz-Sns-Message-Type":["Notification"],"X-Secret":`+masked+`,"X-Two":["a\ufffd","b"]}`,
 			gjson.GetBytes(data, "header").Raw)
 		assert.NotContains(t, string(data), "Basic")
 	})
@@ -75,7 +77,7 @@ func TestAMessageIsJSONWhenAskedFor(t *testing.T) {
 			s := source(newSNS(t, nil))
 			s.MessageAsJSON = true
 			rec := start(t, s)
-			w := send(s, post(notify(text).signed(t)))
+			w := send(s, post(append([]byte("\r\n \t"), notify(text).signed(t)...)))
 			require.Equal(t, http.StatusOK, w.Code, w.Body)
 			data := only(t, rec).Data()
 			require.True(t, json.Valid(data), "%s", data)

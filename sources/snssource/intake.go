@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus"
 )
 
 // intake takes requests for one Run of a Source.
@@ -71,7 +72,18 @@ func (in *intake) take(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return in.out.Emit(r.Context(), event)
+	return in.emit(r.Context(), event)
+}
+
+// emit emits the event of a message that SNS has sent. What is never taken is
+// lost, unless the subscription has a dead-letter queue: SNS does not repeat what
+// is answered with a 4xx.
+func (in *intake) emit(ctx context.Context, e hearken.Event) error {
+	err := in.out.Emit(ctx, e)
+	if hearken.IsPermanent(err) || errors.Is(err, bus.ErrRejected) {
+		in.out.Logger.WarnContext(ctx, "sns: a message was not taken, and SNS will not send it again", "message", e.ID(), "error", err)
+	}
+	return err
 }
 
 // troubled notes err, of what SNS was asked, if it is a failure and not the
@@ -116,7 +128,7 @@ func (in *intake) takeRaw(r *http.Request, body []byte) error {
 	if err != nil {
 		return err
 	}
-	return in.out.Emit(r.Context(), event)
+	return in.emit(r.Context(), event)
 }
 
 // read reads the body of r, unless it is too large. One that breaks off is worth

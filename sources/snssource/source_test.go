@@ -178,6 +178,25 @@ func TestWhoKnocksDoesNotFillTheLog(t *testing.T) {
 	})
 }
 
+// SNS does not send again what is answered so, and it was SNS that sent it.
+func TestEachMessageThatIsNeverTakenIsWarnedOf(t *testing.T) {
+	for _, err := range []error{hearken.Permanent(bus.ErrRejected), hearken.Permanent(errors.New("not valid"))} {
+		synctest.Test(t, func(t *testing.T) {
+			s := source(newSNS(t, nil))
+			var log bytes.Buffer
+			rec := &sourcetest.Recorder{Logger: textLogger(&log), Then: sourcetest.FailFirst(3, err)}
+			run(t, s, rec.Output())
+			send(s, post(notify("x").with("TopicArn", topicARN+"2").signed(t))) // somebody knocks
+			for _, id := range []string{"a", "b", "c"} {
+				send(s, post(notify("x").with("MessageId", id).signed(t)))
+				assert.Contains(t, log.String(), `level=WARN msg="sns: a message was not taken, and SNS will not send it again"`)
+				assert.Contains(t, log.String(), " message="+id)
+			}
+			assert.Equal(t, 3, strings.Count(log.String(), "was not taken"))
+		})
+	}
+}
+
 func TestARequestUnderWayIsAnsweredAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := source(newSNS(t, nil))

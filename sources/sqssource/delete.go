@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,7 +43,7 @@ func (r *run) delete(ctx context.Context, batch []*held) {
 		case err == nil && !bad:
 			r.account.deleted.Add(1)
 			gone = append(gone, m)
-		case bad && entry.SenderFault, r.holds.isClosed() && m.tries+1 >= lastTries:
+		case bad && isFinal(entry), r.holds.isClosed() && m.tries+1 >= lastTries:
 			r.out.Logger.Warn("a message that is stored could not be deleted and will come again", "message", aws.ToString(m.MessageId), "error", errors.Join(err, entryErrorOf(entry, bad)))
 			gone = append(gone, m)
 		default:
@@ -79,11 +80,17 @@ func (r *run) deleteBatch(ctx context.Context, batch []*held) (map[int]types.Bat
 // a message that is no longer held.
 func entryError(failed []types.BatchResultErrorEntry) error {
 	for _, f := range failed {
-		if !f.SenderFault {
+		if !isFinal(f) {
 			return entryErrorOf(f, true)
 		}
 	}
 	return nil
+}
+
+// isFinal reports whether another attempt cannot help: the message is no longer
+// held. That there is too much to do is said to be the sender's fault too.
+func isFinal(f types.BatchResultErrorEntry) bool {
+	return f.SenderFault && !strings.Contains(aws.ToString(f.Code), "Throttl")
 }
 
 func entryErrorOf(f types.BatchResultErrorEntry, bad bool) error {

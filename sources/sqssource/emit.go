@@ -135,7 +135,11 @@ func (r *run) refuse(ctx context.Context, m *held, err error) {
 type redrive struct {
 	mu    sync.Mutex
 	known policy
+	asked time.Time
 }
+
+// policyLife is how long it is not asked for again.
+const policyLife = 5 * time.Minute
 
 type policy int
 
@@ -148,7 +152,7 @@ const (
 func (p *redrive) get(ctx context.Context, r *run) policy {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known != policyUnknown {
+	if p.known != policyUnknown && time.Since(p.asked) < policyLife {
 		return p.known
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
@@ -159,7 +163,7 @@ func (p *redrive) get(ctx context.Context, r *run) policy {
 		r.out.Logger.Warn("whether the queue has a redrive policy is not known", "error", err)
 		return policyUnknown
 	}
-	p.known = policyNone
+	p.known, p.asked = policyNone, time.Now()
 	if text := out.Attributes[string(name)]; json.Valid([]byte(text)) && text != "{}" {
 		p.known = policySome
 	}

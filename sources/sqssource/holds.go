@@ -149,7 +149,8 @@ func (h *holds) store(m *held) {
 	m.stored = time.Now()
 	m.again = m.stored
 	h.deletable = append(h.deletable, m)
-	if n := len(h.deletable); n == 1 || n%batchSize == 0 {
+	// Those that wait for another attempt say nothing of when this one is due.
+	if n := len(h.deletable); n == 1 || n%batchSize == 0 || h.deletable[n-2].tries > 0 {
 		h.deletion.changed()
 	}
 }
@@ -230,7 +231,11 @@ func (h *holds) undeleted(messages []*held, pause func(tries int) time.Duration)
 	defer h.mu.Unlock()
 	for _, m := range messages {
 		m.tries++
-		m.again = time.Now().Add(pause(m.tries))
+		failures := m.tries
+		if h.closed {
+			failures = 1
+		}
+		m.again = time.Now().Add(pause(failures))
 		h.deletable = append(h.deletable, m)
 	}
 	h.deletion.changed()
@@ -331,11 +336,15 @@ func (h *holds) rest() []*held {
 	return rest
 }
 
-// close ends lingering.
+// close ends lingering, and the pauses of deletions that failed: they are made
+// again at once, while there is time.
 func (h *holds) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
+	for _, m := range h.deletable {
+		m.again = time.Time{}
+	}
 	h.deletion.changed()
 }
 

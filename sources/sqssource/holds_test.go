@@ -147,9 +147,15 @@ func TestDeletionsDoNotWaitAtTheEnd(t *testing.T) {
 		h.close()
 		batch, _ := h.toDelete(time.Now())
 		assert.Equal(t, all[1:2], batch)
-		h.forget(batch...)
 		assert.Equal(t, []*held{all[0], all[2]}, h.rest())
 		assert.Empty(t, h.rest())
+	})
+}
+
+func TestRestIsInTheOrderOfReceipt(t *testing.T) {
+	holding(t, 50, func(t *testing.T, h *holds, held []*held) {
+		h.forget(held[7])
+		assert.Equal(t, append(held[:7:7], held[8:]...), h.rest())
 	})
 }
 

@@ -25,6 +25,10 @@ const (
 	pauseMax    = 30 * time.Second
 )
 
+// beatEach is for how many messages one call after the other is enough to keep
+// them hidden, though each takes some 100 ms.
+const beatEach = 500
+
 // run is a Source that runs.
 type run struct {
 	*Source
@@ -56,6 +60,8 @@ func newRun(s *Source, out hearken.Output) *run {
 	}
 }
 
+var errNoURL = errors.New("the answer holds no URL of the queue")
+
 // findQueue returns false when ctx ended before the queue was found.
 func (r *run) findQueue(ctx context.Context) bool {
 	if r.url = r.Queue; r.isURL() {
@@ -68,10 +74,13 @@ func (r *run) findQueue(ctx context.Context) bool {
 	for failures := 1; ctx.Err() == nil; failures++ {
 		err := r.calling(ctx, find, 0, func(ctx context.Context) error {
 			out, err := r.Client.GetQueueUrl(ctx, in)
-			if err == nil {
-				r.url = aws.ToString(out.QueueUrl)
+			if err != nil {
+				return err
 			}
-			return err
+			if r.url = aws.ToString(out.QueueUrl); r.url == "" {
+				return errNoURL
+			}
+			return nil
 		})
 		if err == nil {
 			return true
@@ -101,7 +110,9 @@ func (r *run) work(ctx context.Context) {
 	attending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var polls, deletes, beats sync.WaitGroup
-	beats.Go(func() { r.keepHidden(attending) })
+	for range 1 + r.holds.limit/beatEach {
+		beats.Go(func() { r.keepHidden(attending) })
+	}
 	for range r.pollers {
 		deletes.Go(func() { r.deleteStored(attending) })
 		polls.Go(func() { r.poll(ctx) })
@@ -202,7 +213,7 @@ func (r *run) extend(ctx context.Context, batch []change) {
 		case err == nil && !bad:
 			r.holds.extended(c, asked)
 		default:
-			r.holds.unextended(c, err != nil || !entry.SenderFault)
+			r.holds.unextended(c, err != nil || !isFinal(entry))
 		}
 	}
 }

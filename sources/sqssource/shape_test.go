@@ -124,6 +124,9 @@ func TestBodies(t *testing.T) {
 		{"SNS with text", sns, inSNS(t, "hi"), `{"body":"hi","sns":{"messageId":"m","topicArn":"arn:aws:sns:us-west-2:123456789012:MyTopic","timestamp":"2012-05-02T00:54:06.655Z"}}`},
 		{"no SNS", sns, `{"Type":"Notification"}`, `{"body":{"Type":"Notification"}}`},
 		{"no SNS at all", sns, `hello`, `{"body":"hello"}`},
+		{"names like those of SNS", sns, `{"type":"Notification","topicArn":"t","message":"hi"}`, `{"body":{"type":"Notification","topicArn":"t","message":"hi"}}`},
+		{"SNS with two messages", sns, `{"Type":"Notification","TopicArn":"t","Message":"hi","message":"ho"}`, `{"body":"hi","sns":{"messageId":"","topicArn":"t","timestamp":""}}`},
+		{"SNS with a field of another type", sns, `{"Type":"Notification","TopicArn":"t","Message":{}}`, `{"body":{"Type":"Notification","TopicArn":"t","Message":{}}}`},
 		{"SNS that is not to be unwrapped", bridge, inSNS(t, "hi"), `{"body":` + inSNS(t, "hi") + `}`},
 		{
 			"EventBridge", bridge, eventBridgeEvent,
@@ -135,6 +138,7 @@ func TestBodies(t *testing.T) {
 		{"S3 test that is not asked to be dropped", plain, s3Test, `{"body":` + s3Test + `}`},
 		{"S3 test", both, s3Test, ""},
 		{"S3 test in SNS", both, inSNS(t, s3Test), ""},
+		{"names like those of an S3 test", both, `{"service":"Amazon S3","event":"s3:TestEvent"}`, `{"body":{"service":"Amazon S3","event":"s3:TestEvent"}}`},
 		{"no S3 test", both, `{"Service":"Amazon S3","Event":"s3:Other"}`, `{"body":{"Service":"Amazon S3","Event":"s3:Other"}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

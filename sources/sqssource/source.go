@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -109,14 +110,18 @@ func (s *Source) Validate() error {
 	}
 	if v := reflect.ValueOf(s.Client); s.Client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		mistake("Client", "is nil; an *sqs.Client will do")
+	} else if c, ok := s.Client.(*sqs.Client); ok && c.Options().Region == "" {
+		mistake("Client", "has no region; set AWS_REGION, or Region of its configuration")
 	}
 	switch {
 	case s.Queue == "":
 		mistake("Queue", "is empty; it is the queue's name or URL")
 	case strings.HasPrefix(s.Queue, "arn:"):
 		mistake("Queue", "is the ARN %q; write its last part, and in Account the part before", s.Queue)
-	case strings.ContainsAny(s.Queue, "/: ") && !s.isURL():
+	case !s.isURL() && strings.ContainsFunc(s.Queue, func(c rune) bool { return c == '/' || c == ':' || c <= ' ' }):
 		mistake("Queue", "is %q, neither a name nor a URL that begins with http:// or https://", s.Queue)
+	case s.isURL() && !isQueueURL(s.Queue):
+		mistake("Queue", "is %q, no URL of a queue, which is https://sqs.region.amazonaws.com/account/name", s.Queue)
 	case s.isURL() && s.Account != "":
 		mistake("Account", "is set, and Queue is a URL, which says it too; leave one of them out")
 	}
@@ -142,6 +147,11 @@ func (s *Source) Validate() error {
 
 func (s *Source) isURL() bool {
 	return strings.HasPrefix(s.Queue, "https://") || strings.HasPrefix(s.Queue, "http://")
+}
+
+func isQueueURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && len(u.Path) > 1
 }
 
 func (s *Source) fifo() bool { return strings.HasSuffix(s.Queue, ".fifo") }

@@ -124,8 +124,11 @@ func judge(out *eventbridge.PutEventsOutput) error {
 		return errNoResult
 	}
 	entry := out.Entries[0]
-	if out.FailedEntryCount == 0 && entry.ErrorCode == nil {
-		return nil
+	if out.FailedEntryCount != 0 || entry.ErrorCode != nil {
+		return &EntryError{Code: aws.ToString(entry.ErrorCode), Message: aws.ToString(entry.ErrorMessage)}
 	}
-	return &EntryError{Code: aws.ToString(entry.ErrorCode), Message: aws.ToString(entry.ErrorMessage)}
+	if aws.ToString(entry.EventId) == "" {
+		return errNoResult
+	}
+	return nil
 }

@@ -72,7 +72,7 @@ type recorder struct{ put []*eventbridge.PutEventsInput }
 
 func (r *recorder) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _ ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
 	r.put = append(r.put, in)
-	return &eventbridge.PutEventsOutput{Entries: make([]types.PutEventsResultEntry, 1)}, nil
+	return &eventbridge.PutEventsOutput{Entries: []types.PutEventsResultEntry{{EventId: aws.String("1")}}}, nil
 }
 
 func TestWhatIsNoDetail(t *testing.T) {
@@ -149,6 +149,7 @@ func TestAnswersThatSayLittle(t *testing.T) {
 		`{"FailedEntryCount":1}`:                   "event bus default: the answer says nothing of the event",
 		`{"FailedEntryCount":1,"Entries":[{}]}`:    "event bus default: the event was not taken: no code: ",
 		`{"Entries":[{"ErrorCode":"X"}]}`:          "event bus default: the event was not taken: X: ",
+		`{"FailedEntryCount":0,"Entries":[{}]}`:    "event bus default: the answer says nothing of the event",
 		`{"FailedEntryCount":0,"Entries":[{},{}]}`: "event bus default: the answer says nothing of the event",
 	} {
 		service, trigger := start()
@@ -168,6 +169,7 @@ func TestErrorsOfTheService(t *testing.T) {
 		{"ValidationException", "Total size of the entries in the request is over the limit.", 400, true},
 		{"ResourceNotFoundException", "Event bus builds does not exist.", 400, true},
 		{"InvalidParameterValue", "bad", 400, true},
+		{"RequestEntityTooLargeException", "too large", 413, true},
 
 		{"ThrottlingException", "Rate exceeded", 400, false},
 		{"InternalException", "ours", 500, false},

@@ -43,7 +43,7 @@ func (t *Trigger) validateClient(m *hearken.Mistakes) {
 }
 
 func (t *Trigger) validateEvent(m *hearken.Mistakes) {
-	if parts := strings.Split(t.EventBus, ":"); len(parts) > 1 && (parts[0] != "arn" || len(parts) != 6 || !strings.HasPrefix(parts[5], "event-bus/")) {
+	if parts := strings.Split(t.EventBus, ":"); len(parts) > 1 && (parts[0] != "arn" || len(parts) != 6 || !isBus(parts[5])) {
 		m.Add("EventBus", "%q is no name or ARN of a bus, which is arn:aws:events:region:account:event-bus/name", t.EventBus)
 	}
 	switch {
@@ -58,4 +58,9 @@ func (t *Trigger) validateEvent(m *hearken.Mistakes) {
 	case t.DetailType == "" && t.DetailTypeFunc == nil:
 		m.Add("DetailType", "is empty; set it, or DetailTypeFunc")
 	}
+}
+
+func isBus(resource string) bool {
+	name, ok := strings.CutPrefix(resource, "event-bus/")
+	return ok && name != ""
 }

@@ -30,6 +30,7 @@ func TestValidate(t *testing.T) {
 		{"nil client", func(t *eventbridgetrigger.Trigger) { t.Client = (*eventbridge.Client)(nil) }, "Client: is a nil *eventbridge.Client; pass eventbridge.NewFromConfig(cfg)"},
 		{"no region", func(t *eventbridgetrigger.Trigger) { t.Client = eventbridge.New(eventbridge.Options{}) }, "Client: has no region; set AWS_REGION, or Region of its configuration"},
 		{"another ARN", func(t *eventbridgetrigger.Trigger) { t.EventBus = "arn:aws:events:us-east-1:1:rule/x" }, `EventBus: "arn:aws:events:us-east-1:1:rule/x" is no name or ARN of a bus, which is arn:aws:events:region:account:event-bus/name`},
+		{"ARN without a name", func(t *eventbridgetrigger.Trigger) { t.EventBus = "arn:aws:events:us-east-1:1:event-bus/" }, `EventBus: "arn:aws:events:us-east-1:1:event-bus/" is no name or ARN of a bus, which is arn:aws:events:region:account:event-bus/name`},
 		{"no source", func(t *eventbridgetrigger.Trigger) { t.Source = "" }, "Source: is empty; say who the event is from, such as com.example.ci"},
 		{"AWS's source", func(t *eventbridgetrigger.Trigger) { t.Source = "aws.ec2" }, `Source: "aws.ec2" is one of AWS's own; use another prefix than aws.`},
 		{"no type", func(t *eventbridgetrigger.Trigger) { t.DetailType = "" }, "DetailType: is empty; set it, or DetailTypeFunc"},

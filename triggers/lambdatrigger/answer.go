@@ -42,7 +42,7 @@ func (e *FunctionError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "lambda function %s failed (%s): ", e.Function, e.Kind)
 	if e.Type != "" {
-		b.WriteString(e.Type + ": ")
+		b.WriteString(beginning(e.Type) + ": ")
 	}
 	b.WriteString(beginning(e.Message))
 	if log := strings.TrimSpace(e.Log); log != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -38,9 +39,14 @@ func (t *Trigger) failure(ctx context.Context, err error, sent bool) error {
 func isMistake(err error) bool {
 	var params smithy.InvalidParamsError
 	var unsent *smithy.SerializationError
+	var answer *smithyhttp.ResponseError
 	var api smithy.APIError
 	switch {
 	case errors.As(err, &params), errors.As(err, &unsent):
+		return true
+	// Lambda has two names for it, of which the SDK knows one, and what stands
+	// before Lambda may give none.
+	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusRequestEntityTooLarge:
 		return true
 	case !errors.As(err, &api):
 		return false

@@ -58,10 +58,13 @@ func TestErrorsOfTheService(t *testing.T) {
 		{"InvalidParameterValueException", 400, `{"Type":"User","message":"bad"}`, new(*types.InvalidParameterValueException), true},
 		{"UnsupportedMediaTypeException", 415, `{"Type":"User","message":"not JSON"}`, new(*types.UnsupportedMediaTypeException), true},
 		{"RequestTooLargeException", 413, `{"Type":"User","message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}`, new(*types.RequestTooLargeException), true},
+		{"RequestEntityTooLargeException", 413, `{"Type":"User","message":"1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"}`, nil, true},
 		{"InvalidRuntimeException", 502, `{"Type":"Server","Message":"no such runtime"}`, new(*types.InvalidRuntimeException), true},
 		{"InvalidZipFileException", 502, `{"Type":"Server","Message":"no zip"}`, new(*types.InvalidZipFileException), true},
 		{"RecursiveInvocationException", 400, `{"Type":"User","Message":"a loop"}`, new(*types.RecursiveInvocationException), true},
 		{"ValidationException", 400, `{"message":"1 validation error detected"}`, nil, true},
+
+		{"", 413, `<html>Request Entity Too Large</html>`, nil, true},
 
 		{"TooManyRequestsException", 429, `{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}`, new(*types.TooManyRequestsException), false},
 		{"ResourceNotReadyException", 502, `{"Type":"Server","message":"inactive"}`, new(*types.ResourceNotReadyException), false},
@@ -76,7 +79,7 @@ func TestErrorsOfTheService(t *testing.T) {
 		{"AccessDeniedException", 403, `{"Message":"User: arn:aws:iam::123456789012:user/x is not authorized to perform: lambda:InvokeFunction"}`, nil, false},
 		{"", 503, `<html>Service Unavailable</html>`, nil, false},
 	} {
-		t.Run(tt.typ, func(t *testing.T) {
+		t.Run(fmt.Sprint(tt.status, tt.typ), func(t *testing.T) {
 			url, requests := serve(t, tt.status, tt.typ, tt.body)
 			trigger := &lambdatrigger.Trigger{Client: newClient(t, url), FunctionName: "hello", Payload: hearken.PayloadFunc(payload)}
 			err := trigger.Fire(t.Context(), firing(t, `{}`))

@@ -186,6 +186,7 @@ func TestFunctionErrorText(t *testing.T) {
 		{`{"errorMessage":"m"}`, "", `lambda function hello failed (Handled): m`},
 		{`{"errorType":7}`, "", `lambda function hello failed (Handled): {"errorType":7}`},
 		{`plain`, "", `lambda function hello failed (Handled): plain`},
+		{`{"errorType":"` + strings.Repeat("T", 5000) + `","errorMessage":"m"}`, "", `lambda function hello failed (Handled): ` + strings.Repeat("T", 512) + `: m`},
 		{``, "a\n\xffb\n", `lambda function hello failed (Handled): ; log: "a\nb"`},
 		{strings.Repeat("é", 600), strings.Repeat("x", 4096), `lambda function hello failed (Handled): ` + strings.Repeat("é", 256) + `; log: "` + strings.Repeat("x", 512) + `"`},
 	} {
@@ -194,5 +195,20 @@ func TestFunctionErrorText(t *testing.T) {
 			return &lambda.InvokeOutput{StatusCode: 200, FunctionError: &kind, LogResult: &log, Payload: []byte(tt.payload)}, nil
 		})}
 		assert.EqualError(t, trigger.Fire(t.Context(), firing(t, `{}`)), tt.want)
+	}
+}
+
+func TestFailuresBeforeASuccessDoNotCount(t *testing.T) {
+	kind := "Unhandled"
+	out := &lambda.InvokeOutput{StatusCode: 200}
+	trigger := &lambdatrigger.Trigger{FunctionName: "hello", Payload: text("1"), Client: fake(func(*lambda.InvokeInput) (*lambda.InvokeOutput, error) {
+		return out, nil
+	})}
+	f := firing(t, `{}`)
+	for _, failure := range []*string{&kind, &kind, nil, &kind, &kind} {
+		out.FunctionError = failure
+		err := trigger.Fire(t.Context(), f)
+		assert.Equal(t, failure != nil, err != nil)
+		assert.False(t, hearken.IsPermanent(err))
 	}
 }

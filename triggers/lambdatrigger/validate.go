@@ -57,9 +57,10 @@ func (t *Trigger) validateFunction(m *hearken.Mistakes) {
 	switch {
 	case name == "":
 		m.Add("FunctionName", "is empty; set the function's name or ARN")
-	case strings.ContainsFunc(name, func(c rune) bool { return !isName(c) && !strings.ContainsRune(":$.", c) }):
+	case strings.ContainsFunc(name, func(c rune) bool { return !isName(c) && !strings.ContainsRune(":$.", c) }),
+		parts[0] != "arn" && slices.Contains(parts, ""):
 		m.Add("FunctionName", "%q is no name or ARN of a function", name)
-	case parts[0] == "arn" && (len(parts) < 7 || parts[2] != "lambda" || parts[5] != "function"):
+	case parts[0] == "arn" && (len(parts) < 7 || len(parts) > 8 || parts[6] == "" || parts[2] != "lambda" || parts[5] != "function"):
 		m.Add("FunctionName", "%q is no ARN of a function, which is arn:aws:lambda:region:account:function:name", name)
 	case t.Qualifier != "" && isQualified(parts):
 		m.Add("Qualifier", "is set beside a FunctionName that ends with one; remove one of them")

@@ -41,6 +41,17 @@ func TestValidate(t *testing.T) {
 		{"no such name", func(t *lambdatrigger.Trigger) { t.FunctionName = "a b" }, `FunctionName: "a b" is no name or ARN of a function`},
 		{"URL", func(t *lambdatrigger.Trigger) { t.FunctionName = "https://x" }, `FunctionName: "https://x" is no name or ARN of a function`},
 		{"another ARN", func(t *lambdatrigger.Trigger) { t.FunctionName = "arn:aws:sqs:us-east-1:123456789012:queue" }, `FunctionName: "arn:aws:sqs:us-east-1:123456789012:queue" is no ARN of a function, which is arn:aws:lambda:region:account:function:name`},
+		{"ARN without a name", func(t *lambdatrigger.Trigger) { t.FunctionName = "arn:aws:lambda:us-east-1:123456789012:function:" }, `FunctionName: "arn:aws:lambda:us-east-1:123456789012:function:" is no ARN of a function, which is arn:aws:lambda:region:account:function:name`},
+		{"too long an ARN", func(t *lambdatrigger.Trigger) {
+			t.FunctionName = "arn:aws:lambda:us-east-1:123456789012:function:hello:1:2"
+		}, `FunctionName: "arn:aws:lambda:us-east-1:123456789012:function:hello:1:2" is no ARN of a function, which is arn:aws:lambda:region:account:function:name`},
+		{"no qualifier after the colon", func(t *lambdatrigger.Trigger) { t.FunctionName = "hello:" }, `FunctionName: "hello:" is no name or ARN of a function`},
+		{"two qualifiers of an ARN", func(t *lambdatrigger.Trigger) {
+			t.FunctionName, t.Qualifier = "arn:aws:lambda:us-east-1:123456789012:function:hello:live", "live"
+		}, "Qualifier: is set beside a FunctionName that ends with one; remove one of them"},
+		{"two qualifiers of a partial ARN", func(t *lambdatrigger.Trigger) {
+			t.FunctionName, t.Qualifier = "123456789012:function:hello:live", "live"
+		}, "Qualifier: is set beside a FunctionName that ends with one; remove one of them"},
 		{"two qualifiers", func(t *lambdatrigger.Trigger) { t.FunctionName, t.Qualifier = "hello:live", "live" }, "Qualifier: is set beside a FunctionName that ends with one; remove one of them"},
 		{"bad qualifier", func(t *lambdatrigger.Trigger) { t.Qualifier = "l ive" }, `Qualifier: "l ive" is no version or alias`},
 		{"type", func(t *lambdatrigger.Trigger) { t.InvocationType = "event" }, `InvocationType: is "event"; it is RequestResponse, Event or DryRun`},

@@ -36,7 +36,7 @@ func isMistake(err error) bool {
 	}
 	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
 	case "NotFound", "InvalidParameter", "ParameterValueInvalid", "InvalidParameterValue", "MissingParameter", "Validation",
-		"InvalidSecurity", "EndpointDisabled", "PlatformApplicationDisabled":
+		"RequestEntityTooLarge", "InvalidSecurity", "EndpointDisabled", "PlatformApplicationDisabled":
 		return true
 	}
 	return false

@@ -122,6 +122,7 @@ func TestErrorsOfTheService(t *testing.T) {
 		{"ParameterValueInvalid", "Invalid parameter", 400, new(*types.InvalidParameterValueException), true},
 		{"InvalidParameterValue", "bad", 400, nil, true},
 		{"ValidationException", "bad", 400, new(*types.ValidationException), true},
+		{"RequestEntityTooLarge", "too large", 413, nil, true},
 		{"InvalidSecurity", "no TLS", 403, new(*types.InvalidSecurityException), true},
 		{"EndpointDisabled", "off", 400, new(*types.EndpointDisabledException), true},
 		{"PlatformApplicationDisabled", "off", 400, new(*types.PlatformApplicationDisabledException), true},

@@ -40,7 +40,7 @@ func isMistake(err error) bool {
 	switch strings.TrimSuffix(code, "Exception") {
 	case "QueueDoesNotExist", "NonExistentQueue", "InvalidAddress",
 		"InvalidMessageContents", "InvalidParameterValue", "MissingParameter", "InvalidAttributeName", "InvalidAttributeValue",
-		"InvalidSecurity", "UnsupportedOperation", "Validation":
+		"RequestEntityTooLarge", "InvalidSecurity", "UnsupportedOperation", "Validation":
 		return true
 	}
 	return false

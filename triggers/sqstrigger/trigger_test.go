@@ -175,6 +175,7 @@ func TestErrorsOfTheService(t *testing.T) {
 		{"InvalidSecurity", "", 403, new(*types.InvalidSecurity), true},
 		{"UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400, new(*types.UnsupportedOperation), true},
 		{"ValidationException", "", 400, nil, true},
+		{"RequestEntityTooLargeException", "RequestEntityTooLarge", 413, nil, true},
 
 		{"RequestThrottled", "", 400, new(*types.RequestThrottled), false},
 		{"ThrottlingException", "", 400, nil, false},
@@ -249,3 +250,24 @@ func TestNoCredentials(t *testing.T) {
 }
 
 var _ sqstrigger.Client = (*sqs.Client)(nil)
+
+// broken is a client that says of an attempt that was cut short what it saw.
+type broken struct{}
+
+func (broken) SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+	return nil, errors.New("broken pipe")
+}
+
+func TestAnAttemptThatWasCutShortSaysSo(t *testing.T) {
+	_, _, trigger := start(t, "builds")
+	trigger.Client = broken{}
+	ctx, cancel := context.WithCancel(t.Context())
+	trigger.Payload = hearken.PayloadFunc(func(hearken.Firing) ([]byte, error) {
+		cancel()
+		return []byte("x"), nil
+	})
+	err := trigger.Fire(ctx, firing(t, `{}`))
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, "broken pipe")
+	assert.False(t, hearken.IsPermanent(err))
+}
