@@ -49,8 +49,10 @@ func badContent(format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Type: "InvalidRequestContentException", Message: fmt.Sprintf(format, args...)}
 }
 
+// tooLarge bears the name that Lambda answers with, not the one that its API's
+// reference and the SDK have.
 func tooLarge(format string, args ...any) *Error {
-	return &Error{Status: http.StatusRequestEntityTooLarge, Type: "RequestTooLargeException", Message: fmt.Sprintf(format, args...)}
+	return &Error{Status: http.StatusRequestEntityTooLarge, Type: "RequestEntityTooLargeException", Message: fmt.Sprintf(format, args...)}
 }
 
 func unsigned() *Error {

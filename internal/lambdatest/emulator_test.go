@@ -185,8 +185,8 @@ func TestRefusals(t *testing.T) {
 		{"missing", "missing", `1`, nil, 404, "ResourceNotFoundException", `{"Message":"Function not found: arn:aws:lambda:us-east-1:123456789012:function:missing","Type":"User"}`},
 		{"missing version", "echo:7", `1`, nil, 404, "ResourceNotFoundException", `{"Message":"Function not found: arn:aws:lambda:us-east-1:123456789012:function:echo:7","Type":"User"}`},
 		{"no JSON", "echo", `{`, nil, 400, "InvalidRequestContentException", `{"Type":"User","message":"Could not parse request body into json: Could not parse payload into json"}`},
-		{"too large", "echo", string(fill(6<<20 + 1)), nil, 413, "RequestTooLargeException", `{"Type":"User","message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}`},
-		{"too large an Event", "echo", string(fill(1<<20 + 1)), []string{"X-Amz-Invocation-Type", "Event"}, 413, "RequestTooLargeException", `{"Type":"User","message":"1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"}`},
+		{"too large", "echo", string(fill(6<<20 + 1)), nil, 413, "RequestEntityTooLargeException", `{"Type":"User","message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}`},
+		{"too large an Event", "echo", string(fill(1<<20 + 1)), []string{"X-Amz-Invocation-Type", "Event"}, 413, "RequestEntityTooLargeException", `{"Type":"User","message":"1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"}`},
 		{"unsigned", "echo", `1`, []string{"Authorization", ""}, 403, "MissingAuthenticationTokenException", `{"Type":"User","message":"Missing Authentication Token"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -168,8 +168,8 @@ func TestRefusedByTheEmulator(t *testing.T) {
 	}{
 		{"no such function", &lambdatrigger.Trigger{FunctionName: "missing"}, "Function not found: arn:aws:lambda:us-east-1:123456789012:function:missing"},
 		{"no JSON", &lambdatrigger.Trigger{Payload: hearken.PayloadFunc(func(hearken.Firing) ([]byte, error) { return []byte("{"), nil })}, "InvalidRequestContentException: Could not parse request body into json"},
-		{"too large for the service", &lambdatrigger.Trigger{Payload: large(6 << 20), MaxPayload: -1}, "RequestTooLargeException: Request must be smaller than 6291456 bytes"},
-		{"too large an Event for the service", &lambdatrigger.Trigger{Payload: large(1 << 20), MaxPayload: 2 << 20, InvocationType: types.InvocationTypeEvent, NoIdempotencyKey: true}, "RequestTooLargeException: 1048578 byte payload is too large for the Event"},
+		{"too large for the service", &lambdatrigger.Trigger{Payload: large(6 << 20), MaxPayload: -1}, "RequestEntityTooLargeException: Request must be smaller than 6291456 bytes"},
+		{"too large an Event for the service", &lambdatrigger.Trigger{Payload: large(1 << 20), MaxPayload: 2 << 20, InvocationType: types.InvocationTypeEvent, NoIdempotencyKey: true}, "RequestEntityTooLargeException: 1048578 byte payload is too large for the Event"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			trigger := tt.trigger
