@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
 	"strings"
@@ -87,7 +88,7 @@ func (r *run) calling(ctx context.Context, c call, beside time.Duration, do func
 	defer cancel()
 	err := do(ctx)
 	if err != nil {
-		r.account.failed(r.out.Logger, c, err)
+		r.account.failed(r.out.Logger, c, fmt.Errorf("queue %s: %w", r.Queue, err))
 	} else {
 		r.account.succeeded(r.out.Logger, c)
 	}

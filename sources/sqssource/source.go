@@ -109,6 +109,8 @@ func (s *Source) Validate() error {
 	}
 	if v := reflect.ValueOf(s.Client); s.Client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		mistake("Client", "is nil; an *sqs.Client will do")
+	} else if c, ok := s.Client.(*sqs.Client); ok && c.Options().Region == "" {
+		mistake("Client", "has no region; set AWS_REGION, or Region of its configuration")
 	}
 	switch {
 	case s.Queue == "":

@@ -324,7 +324,7 @@ func TestRefusedMessageAndNoRightToAskForThePolicy(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	client := &sqs.Client{}
+	client := sqs.New(sqs.Options{Region: "us-east-1"})
 	for _, c := range []struct {
 		name   string
 		source *sqssource.Source
@@ -332,6 +332,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"nothing", &sqssource.Source{}, []string{"Client: is nil", "Queue: is empty"}},
 		{"nil pointer", &sqssource.Source{Client: (*sqs.Client)(nil), Queue: "q"}, []string{"Client: is nil"}},
+		{"no region", &sqssource.Source{Client: sqs.New(sqs.Options{}), Queue: "q"}, []string{"Client: has no region; set AWS_REGION, or Region of its configuration"}},
 		{"ARN", &sqssource.Source{Client: client, Queue: "arn:aws:sqs:us-east-1:000000000000:q"}, []string{"Queue: is the ARN"}},
 		{"path", &sqssource.Source{Client: client, Queue: "sqs.us-east-1.amazonaws.com/0/q"}, []string{"Queue: is \"sqs.us-east-1"}},
 		{"account twice", &sqssource.Source{Client: client, Queue: "https://x/0/q", Account: "0"}, []string{"Account: is set"}},
