@@ -12,7 +12,8 @@ import (
 )
 
 // Event is a CloudEvent 1.0: the SDK's own type. An event that was received is
-// shared with others and must not be changed; Clone it first.
+// shared with others and must not be changed; Clone it first. The zero value has
+// no version and panics when it is set: begin with NewEvent, or the SDK's New.
 type Event = event.Event
 
 // NewEvent returns an event of the given type with data as JSON. The id names

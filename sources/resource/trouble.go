@@ -94,7 +94,7 @@ func explain(err error, verb string, gvr schema.GroupVersionResource, namespace 
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("resource: %s %s %s: the cluster does not accept the credentials: %w", verb, what, where, err)
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("resource: %s %s %s: version %s has no such resource (is its CRD installed, and is it not one of the cluster rather than of namespaces?): %w",
+		return fmt.Errorf("resource: %s %s %s: version %s has no such resource (is the name its plural, is its CRD installed, and is it not one of the cluster rather than of namespaces?): %w",
 			verb, what, where, strings.TrimPrefix(gvr.GroupVersion().String(), "/"), err)
 	default:
 		return fmt.Errorf("resource: %s %s %s: %w", verb, what, where, err)

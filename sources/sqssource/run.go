@@ -1,9 +1,11 @@
 package sqssource
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
 	"strings"
@@ -51,12 +53,12 @@ type run struct {
 }
 
 func newRun(s *Source, out hearken.Output) *run {
-	pollers := orDefault(s.Pollers, 2)
-	visibility := orDefault(s.Visibility, 30*time.Second)
+	pollers := cmp.Or(s.Pollers, 2)
+	visibility := cmp.Or(s.Visibility, 30*time.Second)
 	return &run{
 		Source: s, out: out, shape: newShape(s), pollers: pollers, visibility: visibility,
-		wait:  orDefault(s.Wait, 10*time.Second),
-		holds: newHolds(visibility, orDefault(s.Held, max(100, batchSize*pollers))),
+		wait:  cmp.Or(s.Wait, 10*time.Second),
+		holds: newHolds(visibility, cmp.Or(s.Held, max(100, batchSize*pollers))),
 	}
 }
 
@@ -96,7 +98,7 @@ func (r *run) calling(ctx context.Context, c call, beside time.Duration, do func
 	defer cancel()
 	err := do(ctx)
 	if err != nil {
-		r.account.failed(r.out.Logger, c, err)
+		r.account.failed(r.out.Logger, c, fmt.Errorf("queue %s: %w", r.Queue, err))
 	} else {
 		r.account.succeeded(r.out.Logger, c)
 	}

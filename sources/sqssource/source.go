@@ -2,7 +2,6 @@ package sqssource
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -104,45 +103,42 @@ type Source struct {
 
 // Validate finds mistakes in the fields.
 func (s *Source) Validate() error {
-	var errs []error
-	mistake := func(path, format string, args ...any) {
-		errs = append(errs, &hearken.ConfigError{Path: path, Msg: fmt.Sprintf(format, args...)})
-	}
+	var m hearken.Mistakes
 	if v := reflect.ValueOf(s.Client); s.Client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
-		mistake("Client", "is nil; an *sqs.Client will do")
+		m.Add("Client", "is nil; an *sqs.Client will do")
 	} else if c, ok := s.Client.(*sqs.Client); ok && c.Options().Region == "" {
-		mistake("Client", "has no region; set AWS_REGION, or Region of its configuration")
+		m.Add("Client", "has no region; set AWS_REGION, or Region of its configuration")
 	}
 	switch {
 	case s.Queue == "":
-		mistake("Queue", "is empty; it is the queue's name or URL")
+		m.Add("Queue", "is empty; it is the queue's name or URL")
 	case strings.HasPrefix(s.Queue, "arn:"):
-		mistake("Queue", "is the ARN %q; write its last part, and in Account the part before", s.Queue)
+		m.Add("Queue", "is the ARN %q; write its last part, and in Account the part before", s.Queue)
 	case !s.isURL() && strings.ContainsFunc(s.Queue, func(c rune) bool { return c == '/' || c == ':' || c <= ' ' }):
-		mistake("Queue", "is %q, neither a name nor a URL that begins with http:// or https://", s.Queue)
+		m.Add("Queue", "is %q, neither a name nor a URL that begins with http:// or https://", s.Queue)
 	case s.isURL() && !isQueueURL(s.Queue):
-		mistake("Queue", "is %q, no URL of a queue, which is https://sqs.region.amazonaws.com/account/name", s.Queue)
+		m.Add("Queue", "is %q, no URL of a queue, which is https://sqs.region.amazonaws.com/account/name", s.Queue)
 	case s.isURL() && s.Account != "":
-		mistake("Account", "is set, and Queue is a URL, which says it too; leave one of them out")
+		m.Add("Account", "is set, and Queue is a URL, which says it too; leave one of them out")
 	}
 	within := func(path string, n, most int) {
 		if n < 0 || n > most {
-			mistake(path, "is %d; from 1 to %d will do, or zero for the default", n, most)
+			m.Add(path, "is %d; from 1 to %d will do, or zero for the default", n, most)
 		}
 	}
 	within("Pollers", s.Pollers, maxPollers)
 	within("Held", s.Held, maxHeld)
 	seconds := func(path string, d, least, most time.Duration) {
 		if d != 0 && (d < least || d > most || d%time.Second != 0) {
-			mistake(path, "is %v; whole seconds from %v to %v will do, or zero for the default", d, least, most)
+			m.Add(path, "is %v; whole seconds from %v to %v will do, or zero for the default", d, least, most)
 		}
 	}
 	seconds("Wait", s.Wait, time.Second, maxWait)
 	seconds("Visibility", s.Visibility, minVisibility, maxVisibility)
 	if s.Body < Auto || s.Body > Base64 {
-		mistake("Body", "is %d; Auto, JSON, Text or Base64 will do", s.Body)
+		m.Add("Body", "is %d; Auto, JSON, Text or Base64 will do", s.Body)
 	}
-	return errors.Join(errs...)
+	return m.Err()
 }
 
 func (s *Source) isURL() bool {
@@ -155,15 +151,6 @@ func isQueueURL(s string) bool {
 }
 
 func (s *Source) fifo() bool { return strings.HasSuffix(s.Queue, ".fifo") }
-
-// orDefault returns v, or d when v is zero.
-func orDefault[T comparable](v, d T) T {
-	var zero T
-	if v == zero {
-		return d
-	}
-	return v
-}
 
 // Run emits the queue's messages until ctx ends. Then it lets polls under way
 // come back, deletes what is stored, and hands back at once what is not.

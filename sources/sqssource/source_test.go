@@ -332,7 +332,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"nothing", &sqssource.Source{}, []string{"Client: is nil", "Queue: is empty"}},
 		{"nil pointer", &sqssource.Source{Client: (*sqs.Client)(nil), Queue: "q"}, []string{"Client: is nil"}},
-		{"no region", &sqssource.Source{Client: sqs.New(sqs.Options{}), Queue: "q"}, []string{"Client: has no region"}},
+		{"no region", &sqssource.Source{Client: sqs.New(sqs.Options{}), Queue: "q"}, []string{"Client: has no region; set AWS_REGION, or Region of its configuration"}},
 		{"no host", &sqssource.Source{Client: client, Queue: "https:///q"}, []string{"Queue: is \"https:///q\""}},
 		{"no path", &sqssource.Source{Client: client, Queue: "https://sqs.us-east-1.amazonaws.com/"}, []string{"Queue: is \"https://sqs"}},
 		{"no URL", &sqssource.Source{Client: client, Queue: "https://x/%zz"}, []string{"Queue: is \"https://x/%zz\""}},

@@ -2,20 +2,22 @@
 // unstructured objects of the Kubernetes API: without the argo command and
 // without Argo's Go modules.
 //
-//		&workflow.Submit{
-//			Client:           &k8s.Client{Config: config},
-//			WorkflowTemplate: "build",
-//			Namespace:        "argo",
-//			Arguments:        params.Object{"branch": params.Data(push, "body.ref")},
-//		}
+//	&workflow.Submit{
+//		Client:           &k8s.Client{Config: config},
+//		WorkflowTemplate: "build",
+//		Namespace:        "argo",
+//		Arguments:        params.Object{"branch": params.Data(push, "body.ref")},
+//	}
 //
-//	  - [Submit] submits a Workflow: a manifest, or made from a WorkflowTemplate,
-//	    a ClusterWorkflowTemplate or a CronWorkflow. Created is success, unless it
-//	    is asked to wait.
-//	  - [Control] suspends, resumes, stops, terminates, retries and resubmits one
-//	    that is there.
-//	  - [Completed] is an event source of the Workflows that have ended.
-//	  - [Rollout] promotes and aborts a Rollout.
+// The parts:
+//
+//   - [Submit] submits a Workflow: a manifest, or made from a WorkflowTemplate,
+//     a ClusterWorkflowTemplate or a CronWorkflow. Created is success, unless it
+//     is asked to wait.
+//   - [Control] suspends, resumes, stops, terminates, retries and resubmits one
+//     that is there.
+//   - [Completed] is an event source of the Workflows that have ended.
+//   - [Rollout] promotes and aborts a Rollout.
 //
 // # Once per firing
 //

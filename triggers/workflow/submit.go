@@ -29,8 +29,9 @@ type Submit struct {
 	Client *k8s.Client
 
 	// Manifest makes the JSON of the whole Workflow: a *k8s.Manifest, which takes
-	// YAML and has values put in, a *params.Template, or Go code. Its metadata.generateName, without one its
-	// metadata.name and a dash, is the prefix of the name. A status is left out.
+	// YAML and has values put in, a *params.Template, or Go code. Its
+	// metadata.generateName, without one its metadata.name and a dash, is the
+	// prefix of the name. A status is left out.
 	Manifest hearken.Payload
 
 	// WorkflowTemplate, ClusterWorkflowTemplate and CronWorkflow name what the

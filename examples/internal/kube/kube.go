@@ -2,6 +2,7 @@
 package kube
 
 import (
+	"errors"
 	"flag"
 
 	"k8s.io/client-go/rest"
@@ -21,7 +22,9 @@ func Config(file string) (cluster *rest.Config, namespace string, err error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = file
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{})
-	if cluster, err = loader.ClientConfig(); err != nil {
+	if cluster, err = loader.ClientConfig(); clientcmd.IsEmptyConfig(err) {
+		return nil, "", errors.New("no cluster: neither -kubeconfig, KUBECONFIG nor ~/.kube/config names one, and this is no Pod")
+	} else if err != nil {
 		return nil, "", err
 	}
 	namespace, _, err = loader.Namespace()
