@@ -207,65 +207,6 @@ func TestWorkersBoundFirings(t *testing.T) {
 	})
 }
 
-func TestAttemptTimeout(t *testing.T) {
-	tests := []struct {
-		name    string
-		action  time.Duration
-		trigger hearken.Trigger
-		want    time.Duration // zero: none
-	}{
-		{"a minute by default", 0, &timed{}, time.Minute},
-		{"the action's", time.Second, &timed{own: time.Hour}, time.Second},
-		{"the trigger's own", 0, &timed{own: time.Hour}, time.Hour},
-		{"none", -1, &timed{}, 0},
-		{"none of the trigger's own", 0, &timed{own: -1}, 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				trigger := tt.trigger.(*timed)
-				f := newFixture(hearken.Action{Timeout: tt.action, Trigger: trigger, Retry: hearken.Retry{Attempts: 1}})
-				f.start(t)
-				f.deliver("1")
-				if tt.want == 0 {
-					time.Sleep(24 * time.Hour)
-					assert.NoError(t, trigger.ctx.Err())
-					f.stop()
-					assert.ErrorIs(t, <-f.done, hearken.ErrDrain)
-					return
-				}
-				time.Sleep(tt.want - time.Nanosecond)
-				assert.NoError(t, trigger.ctx.Err())
-				time.Sleep(time.Nanosecond)
-				synctest.Wait()
-				assert.ErrorIs(t, trigger.ctx.Err(), context.DeadlineExceeded)
-				assert.Len(t, f.bus.publications(), 1)
-				assert.NoError(t, f.end())
-			})
-		})
-	}
-}
-
-// patient is a trigger that must be given a minute.
-type patient struct{ script }
-
-func (*patient) MinTimeout() time.Duration { return time.Minute }
-
-func TestTimeoutTooShortForTheTrigger(t *testing.T) {
-	for timeout, want := range map[time.Duration][]string{
-		0:               nil,
-		-1:              nil,
-		time.Minute:     nil,
-		2 * time.Minute: nil,
-		59 * time.Second: {
-			`Sensors["s"].Actions[0].Timeout: is 59s, but the trigger may need 1m0s; leave it zero for what the trigger says`,
-		},
-	} {
-		f := newFixture(hearken.Action{Timeout: timeout, Trigger: new(patient)})
-		assert.Equal(t, want, messages(t, f.Pipeline), "%v", timeout)
-	}
-}
-
 func TestFiringSaysWhoFires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fired := make(chan hearken.Firing, 1)
@@ -279,20 +220,6 @@ func TestFiringSaysWhoFires(t *testing.T) {
 		assert.Equal(t, []string{"test", "s", "a"}, []string{got.Pipeline, got.Sensor, got.Action})
 		assert.NoError(t, f.end())
 	})
-}
-
-// timed is a trigger that waits for its context's end.
-type timed struct {
-	own time.Duration
-	ctx context.Context //nolint:containedctx // it is what is tested
-}
-
-func (w *timed) AttemptTimeout() time.Duration { return w.own }
-
-func (w *timed) Fire(ctx context.Context, _ hearken.Firing) error {
-	w.ctx = ctx
-	<-ctx.Done()
-	return ctx.Err()
 }
 
 func TestPanicsAreErrorsOfThatEventOnly(t *testing.T) {
