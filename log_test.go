@@ -43,6 +43,25 @@ func TestOutageDoesNotFloodTheLog(t *testing.T) {
 	})
 }
 
+func TestSuccessIsLoggedForWhoAsks(t *testing.T) {
+	for level, want := range map[slog.Level]int{slog.LevelDebug: 1, slog.LevelInfo: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(hearken.Action{Trigger: hearken.TriggerFunc(func(context.Context, hearken.Firing) error {
+				time.Sleep(time.Second)
+				return nil
+			})})
+			out := logged(f, level)
+			f.start(t)
+			f.deliver("1")
+			time.Sleep(time.Second)
+			synctest.Wait()
+			assert.Equal(t, want, strings.Count(out.String(), "msg=fired"), out)
+			assert.Equal(t, want, strings.Count(out.String(), "event_id=1 attempt=1 took=1s"), out)
+			assert.NoError(t, f.end())
+		})
+	}
+}
+
 // explained is a filter that says why.
 type explained struct{ filterFunc }
 

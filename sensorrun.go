@@ -363,12 +363,23 @@ func (w *worker) attempt(t *task, now time.Time) {
 	switch {
 	case err == nil:
 		t.action.stats.succeeded(now)
+		w.tellFired(t, now)
 		w.finish(t)
 	case w.run.work.Err() != nil:
 		w.end(t, false) // cut off by the end of the drain: nobody's failure
 	default:
 		w.failed(t, err)
 	}
+}
+
+// tellFired logs a success, for whoever wonders whether anything happens.
+func (s *sensorRun) tellFired(t *task, began time.Time) {
+	if !s.log.Enabled(s.run.work, slog.LevelDebug) {
+		return
+	}
+	s.log.DebugContext(t.within(s.run.work), "fired", "action", t.action.name, "firing", t.firing.ID,
+		"event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID(),
+		"attempt", t.firing.Attempt, "took", time.Since(began))
 }
 
 // unlimited goes on with a task that a rate limiter did not let pass. That is
