@@ -53,7 +53,7 @@ spec:
       restartPolicy: Never
       containers:
       - name: build
-        image: registry.example.com/build
+        image: example.com/build
         args: [--branch, ""]
 `,
 			Params: []params.Param{{Dest: "spec.template.spec.containers.0.args.1", Value: params.Data(push, "branch")}},
