@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/triggers/params"
 )
 
 const defaultFiringPath = "firing"
@@ -85,7 +86,7 @@ func (t *Trigger) input(f hearken.Firing) (*eventbridge.PutEventsInput, error) {
 	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
-	if detail, err = withFiring(detail, t.firingPath(), f.ID); err != nil {
+	if detail, err = params.PutFiring(detail, t.firingPath(), f.ID); err != nil {
 		return nil, hearken.Permanent(fmt.Errorf("payload: %w", err))
 	}
 	typ := t.DetailType

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/triggers/params"
 )
 
 // Validate finds all mistakes in the fields, and those of the Payload.
@@ -17,7 +18,7 @@ func (t *Trigger) Validate() error {
 		m.Add("Payload", "is nil; set it, to hearken.PayloadFunc or with triggers/params")
 	}
 	m.Ask("Payload", t.Payload)
-	if !isPath(t.firingPath()) {
+	if !params.IsFiringPath(t.firingPath()) {
 		m.Add("FiringPath", "%q is no path of names (letters, digits, _ and -) with dots between them", t.FiringPath)
 	}
 	return m.Err()

@@ -5,16 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/triggers/params"
 )
 
 // Lambda's limits of a payload, in bytes.
@@ -56,7 +54,7 @@ func (t *Trigger) payload(f hearken.Firing) ([]byte, error) {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
 	if t.FiringPath != "" {
-		if payload, err = withFiring(payload, t.FiringPath, f.ID); err != nil {
+		if payload, err = params.PutFiring(payload, t.FiringPath, f.ID); err != nil {
 			return nil, hearken.Permanent(fmt.Errorf("payload: %w", err))
 		}
 	}
@@ -74,58 +72,6 @@ func (t *Trigger) maxPayload() int {
 		return maxEventPayload
 	}
 	return maxPayload
-}
-
-// withFiring puts a firing's ID into a payload, and nothing in the place of
-// what is no object.
-func withFiring(payload []byte, path, id string) ([]byte, error) {
-	if !gjson.ValidBytes(payload) || !gjson.ParseBytes(payload).IsObject() {
-		return nil, fmt.Errorf("is no JSON object that the firing's ID could be put into at %s (FiringPath)", path)
-	}
-	for i := range len(path) {
-		if path[i] != '.' {
-			continue
-		}
-		if to := gjson.GetBytes(payload, path[:i]); to.Exists() && !to.IsObject() {
-			return nil, fmt.Errorf("%s is no object that the firing's ID could be put into (FiringPath)", path[:i])
-		}
-	}
-	with, err := sjson.SetBytes(payload, path, id)
-	if err == nil && !holds(with, path, id) {
-		err = fmt.Errorf("holds %s twice (FiringPath)", path)
-	}
-	return with, err
-}
-
-// holds reports whether id is found at path by readers that take the first of
-// two equal names, and by those that take the last.
-func holds(object []byte, path, id string) bool {
-	if gjson.GetBytes(object, path).Str != id {
-		return false
-	}
-	for name := range strings.SplitSeq(path, ".") {
-		var members map[string]json.RawMessage
-		if json.Unmarshal(object, &members) != nil {
-			return false
-		}
-		object = members[name]
-	}
-	return string(object) == `"`+id+`"`
-}
-
-// isPath reports whether s is a path of FiringPath: names that mean the same to
-// gjson and sjson, and no indices.
-func isPath(s string) bool {
-	for name := range strings.SplitSeq(s, ".") {
-		if strings.Trim(name, "-0123456789") == "" || strings.ContainsFunc(name, func(c rune) bool { return !isName(c) }) {
-			return false
-		}
-	}
-	return true
-}
-
-func isName(c rune) bool {
-	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
 // clientContext returns what the function finds beside its input: the firing's

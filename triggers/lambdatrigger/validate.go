@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/triggers/params"
 )
 
 // Validate finds all mistakes in the fields, and those of the Payload.
@@ -83,7 +84,7 @@ func isQualified(parts []string) bool {
 func (t *Trigger) validateKey(m *hearken.Mistakes) {
 	event := t.invocationType() == types.InvocationTypeEvent
 	switch {
-	case t.FiringPath != "" && !isPath(t.FiringPath):
+	case t.FiringPath != "" && !params.IsFiringPath(t.FiringPath):
 		m.Add("FiringPath", "%q is no path of names (letters, digits, _ and -) with dots between them", t.FiringPath)
 	case t.FiringPath != "" && t.NoIdempotencyKey:
 		m.Add("NoIdempotencyKey", "is set beside FiringPath; remove one of them")
@@ -122,4 +123,8 @@ func (t *Trigger) status() int {
 		return 204
 	}
 	return 200
+}
+
+func isName(c rune) bool {
+	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }

@@ -1,8 +1,7 @@
-package eventbridgetrigger
+package params
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,21 +9,25 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// withFiring puts a firing's ID into a detail, and nothing in the place of what
-// is no object.
-func withFiring(detail []byte, path, id string) ([]byte, error) {
-	if !gjson.ValidBytes(detail) || !gjson.ParseBytes(detail).IsObject() {
-		return nil, errors.New("is no JSON object, which an event's detail is")
+// PutFiring returns a JSON object with a firing's ID put in at path, for a trigger
+// whose protocol has no other place for an idempotency key, in a field of the
+// trigger that is named FiringPath. What stands at path is replaced; what is no
+// object on the way there is not, which is an error, and so is a name on the way
+// that stands there twice, of which a reader might take the other one. The object
+// given is not changed. path is one that IsFiringPath takes.
+func PutFiring(object []byte, path, id string) ([]byte, error) {
+	if !gjson.ValidBytes(object) || !gjson.ParseBytes(object).IsObject() {
+		return nil, fmt.Errorf("is no JSON object that the firing's ID could be put into at %s (FiringPath)", path)
 	}
 	for i := range len(path) {
 		if path[i] != '.' {
 			continue
 		}
-		if to := gjson.GetBytes(detail, path[:i]); to.Exists() && !to.IsObject() {
+		if to := gjson.GetBytes(object, path[:i]); to.Exists() && !to.IsObject() {
 			return nil, fmt.Errorf("%s is no object that the firing's ID could be put into (FiringPath)", path[:i])
 		}
 	}
-	with, err := sjson.SetBytes(detail, path, id)
+	with, err := sjson.SetBytes(object, path, id)
 	if err == nil && !holds(with, path, id) {
 		err = fmt.Errorf("holds %s twice (FiringPath)", path)
 	}
@@ -47,10 +50,10 @@ func holds(object []byte, path, id string) bool {
 	return string(object) == `"`+id+`"`
 }
 
-// isPath reports whether s is a path of FiringPath: names that mean the same to
-// gjson and sjson, and no indices.
-func isPath(s string) bool {
-	for name := range strings.SplitSeq(s, ".") {
+// IsFiringPath reports whether PutFiring takes path: names with dots between them,
+// such as "meta.firing", of letters, digits, "-" and "_", and no indices.
+func IsFiringPath(path string) bool {
+	for name := range strings.SplitSeq(path, ".") {
 		if strings.Trim(name, "-0123456789") == "" || strings.ContainsFunc(name, func(c rune) bool { return !isName(c) }) {
 			return false
 		}
