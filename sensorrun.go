@@ -142,9 +142,9 @@ func (s *sensorRun) close(sub bus.Subscription) error {
 	return sub.Close(ctx)
 }
 
-// accept takes a delivery in hand and returns its first task, or nil. One whose position is held already is the
-// same event come again, and is settled in its place: the subscription that the
-// first came by may be gone.
+// accept takes a delivery in hand and returns its first task, or nil. One whose
+// position is held already is the same event come again, and is settled in its
+// place: the subscription that the first came by may be gone.
 func (s *sensorRun) accept(d bus.Delivery) *task {
 	h := &held{Delivery: d}
 	h.open.Store(1)

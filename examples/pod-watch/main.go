@@ -82,10 +82,14 @@ func run(ctx context.Context, f flags) (err error) {
 		Name:         "pod-watch",
 		Bus:          b,
 		EventSources: []*hearken.EventSource{example},
-		Sensors: []hearken.Sensor{{Name: "log", Actions: []hearken.Action{{
-			When:    &hearken.Dependency{EventSource: example},
-			Trigger: &logtrigger.Trigger{Logger: slog.New(slog.NewJSONHandler(os.Stdout, nil))},
-		}}}},
+		Sensors: []hearken.Sensor{{
+			Name:    "log",
+			Workers: 1, // the lines come in the order of the events
+			Actions: []hearken.Action{{
+				When:    &hearken.Dependency{EventSource: example},
+				Trigger: &logtrigger.Trigger{Logger: slog.New(slog.NewJSONHandler(os.Stdout, nil))},
+			}},
+		}},
 	}
 	slog.Info("watching Pods", "cluster", cluster.Host, "labels", f.labels)
 	return p.Run(ctx)

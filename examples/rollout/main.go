@@ -103,7 +103,7 @@ func run(ctx context.Context, f flags) (err error) {
 		EventSources: []*hearken.EventSource{results, rollouts},
 		Sensors: []hearken.Sensor{
 			{Name: "judge", Actions: []hearken.Action{on(true, workflow.Promote), on(false, workflow.Abort)}},
-			{Name: "show", Actions: []hearken.Action{{When: change, Trigger: show}}},
+			{Name: "show", Workers: 1, Actions: []hearken.Action{{When: change, Trigger: show}}}, // in order
 		},
 	}
 	mux := http.NewServeMux()
