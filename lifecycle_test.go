@@ -104,6 +104,23 @@ func TestTriggerThatIgnoresItsContext(t *testing.T) {
 	})
 }
 
+func TestSourceThatIgnoresItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		f := newFixture(hearken.Action{Trigger: new(script)})
+		f.source.Source = hearken.SourceFunc(func(context.Context, hearken.Output) error { <-release; return nil })
+		f.Drain = -1
+		f.start(t)
+		assert.ErrorIs(t, f.end(), hearken.ErrDrain)
+		e, err := hearken.NewEvent("order", "late", nil)
+		require.NoError(t, err)
+		assert.ErrorIs(t, f.Emit(t.Context(), f.source, e), hearken.ErrNotRunning)
+		assert.Empty(t, f.bus.publications())
+		close(release)
+		synctest.Wait()
+	})
+}
+
 func TestNoDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(hearken.Action{Trigger: new(script)})

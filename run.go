@@ -167,6 +167,7 @@ func (r *runner) stop(sources, sensors *sync.WaitGroup) error {
 		if !r.drained(grace, sources, sensors) && late == nil {
 			late = fmt.Errorf("%w (%v): the bus did not take back a delivery", ErrDrain, r.drain())
 		}
+		r.emits.shut(grace) // whatever else still runs
 	}
 	r.stopSettling()
 	return errors.Join(late, r.unsubscribe())
