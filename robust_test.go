@@ -39,6 +39,25 @@ func TestErrorThatPanicsIsDeadLettered(t *testing.T) {
 	}
 }
 
+func TestSourceWhoseErrorPanicsIsRunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int64
+		f := newFixture(hearken.Action{Trigger: new(script)})
+		f.source.Source = hearken.SourceFunc(func(ctx context.Context, _ hearken.Output) error {
+			if runs.Add(1) == 1 {
+				return (*nilError)(nil)
+			}
+			<-ctx.Done()
+			return nil
+		})
+		f.start(t)
+		time.Sleep(time.Minute)
+		assert.EqualValues(t, 2, runs.Load())
+		assert.ErrorContains(t, f.Health().EventSources[0].LastError.Err, "*hearken_test.nilError panicked")
+		assert.NoError(t, f.end())
+	})
+}
+
 // explains is a filter that says no, and why in its own way.
 type explains struct {
 	filterFunc

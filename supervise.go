@@ -89,9 +89,24 @@ func (s *sourcePlan) run(ctx context.Context, out Output) error {
 			}
 			ended <- err
 		}()
-		err = s.Source.Run(ctx, out)
+		err = sound(s.Source.Run(ctx, out))
 	}()
 	return <-ended
+}
+
+// sound returns err, or in its place one that says that it cannot be looked into:
+// a nil pointer that a source returns as its error panics when it is unwrapped.
+func sound(err error) (looked error) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			looked = fmt.Errorf("an error of type %T panicked when it was unwrapped: %v", err, v)
+		}
+	}()
+	IsPermanent(err)
+	return err
 }
 
 // emitError marks an error of Emit: one event that can never be taken is no
