@@ -94,6 +94,21 @@ func TestPanicIsLoggedWithItsStack(t *testing.T) {
 	})
 }
 
+func TestWhyASensorCannotSubscribeAgainIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(hearken.Action{Trigger: new(script)})
+		out := logged(f, slog.LevelWarn)
+		f.start(t)
+		f.bus.failSubscribe(errBroken)
+		f.bus.failReceive(bus.ErrClosed)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Contains(t, out.String(), `level=WARN msg="sensor cannot subscribe again" pipeline=test sensor=s group=test/s error=broken`)
+		assert.False(t, f.Health().Ready)
+		assert.NoError(t, f.end())
+	})
+}
+
 // Who searches logs relies on the keys.
 func TestLogKeys(t *testing.T) {
 	keys := make(map[string]string) // by message

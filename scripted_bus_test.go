@@ -21,6 +21,7 @@ type scriptedBus struct {
 	settled    []settlement
 	publishErr error
 	receiveErr error
+	subscrErr  error
 	settleErr  error
 	groups     []bus.Group
 	closed     int
@@ -74,6 +75,12 @@ func (b *scriptedBus) failReceive(err error) {
 	b.deliveries <- bus.Delivery{} // wakes Receive
 }
 
+func (b *scriptedBus) failSubscribe(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.subscrErr = err
+}
+
 func (b *scriptedBus) publications() []publication {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -89,6 +96,9 @@ func (b *scriptedBus) settlements() []settlement {
 func (b *scriptedBus) Subscribe(_ context.Context, g bus.Group) (bus.Subscription, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.subscrErr != nil {
+		return nil, b.subscrErr
+	}
 	b.groups = append(b.groups, g)
 	return scriptedSubscription{b}, nil
 }

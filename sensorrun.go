@@ -127,6 +127,7 @@ func (s *sensorRun) resubscribe(err error) {
 	sub, err := s.run.bus.Subscribe(s.run.intake, s.group)
 	if err != nil {
 		s.stats.failed(err)
+		s.log.Warn("sensor cannot subscribe again", "group", s.group.Name, "error", err)
 		return
 	}
 	s.setSubscription(sub)
