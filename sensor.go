@@ -125,11 +125,11 @@ func dependenciesOf(cs []Condition, ds []*Dependency) []*Dependency {
 }
 
 func (a allOf) holds(has func(*Dependency) bool) bool {
-	return !slices.ContainsFunc(a, func(c Condition) bool { return !c.holds(has) })
+	return !slices.ContainsFunc(a, func(c Condition) bool { return c == nil || !c.holds(has) })
 }
 
 func (a anyOf) holds(has func(*Dependency) bool) bool {
-	return slices.ContainsFunc(a, func(c Condition) bool { return c.holds(has) })
+	return slices.ContainsFunc(a, func(c Condition) bool { return c != nil && c.holds(has) })
 }
 
 func (a allOf) text(b []byte) []byte { return textOf(append(b, "all"...), a) }

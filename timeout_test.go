@@ -49,10 +49,30 @@ func TestAttemptTimeout(t *testing.T) {
 	}
 }
 
-// patient is a trigger that must be given a minute.
-type patient struct{ script }
+// patient is a trigger that must be given some time, a minute if it does not say.
+type patient struct {
+	script
+	needs time.Duration
+}
 
-func (*patient) MinTimeout() time.Duration { return time.Minute }
+func (p *patient) MinTimeout() time.Duration { return max(p.needs, time.Minute) }
+
+func TestTimeoutThatZeroMeansIsTooShort(t *testing.T) {
+	f := newFixture(hearken.Action{Trigger: &patient{needs: time.Hour}})
+	assert.Equal(t, []string{
+		`Sensors["s"].Actions[0].Timeout: is zero, which means 1m0s, but the trigger may need 1h0m0s`,
+	}, messages(t, f.Pipeline))
+}
+
+// undecided is a trigger that cannot say how long it takes.
+type undecided struct{ script }
+
+func (*undecided) AttemptTimeout() time.Duration { panic(errBroken) }
+
+func TestTimeoutThatPanicsIsAMistake(t *testing.T) {
+	f := newFixture(hearken.Action{Trigger: new(undecided)})
+	assert.Equal(t, []string{`Sensors["s"].Actions[0].Trigger: panicked when it was asked: broken`}, messages(t, f.Pipeline))
+}
 
 func TestTimeoutTooShortForTheTrigger(t *testing.T) {
 	for timeout, want := range map[time.Duration][]string{

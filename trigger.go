@@ -12,7 +12,7 @@ import (
 //     minutes (zero: one minute; negative: no bound);
 //   - MinTimeout() time.Duration: how long one attempt must be allowed to take,
 //     for a trigger that waits as long as it was told to: Validate refuses an
-//     Action.Timeout that is shorter;
+//     Action.Timeout that is shorter, what zero means included;
 //   - Validator, and Reader, to be asked before anything runs.
 //
 // A trigger has no end of its own: what it holds beyond Fire, such as idle

@@ -105,9 +105,9 @@ func (m *mistakes) eventSources(list []*EventSource) {
 }
 
 // sourceOnce finds one source value under two event sources: it would run twice
-// at once.
+// at once. Pointers to what has no size are equal though they are of two.
 func (m *mistakes) sourceOnce(path string, s Source, seen map[Source]string) {
-	if isNil(s) || reflect.TypeOf(s).Kind() != reflect.Pointer {
+	if t := reflect.TypeOf(s); isNil(s) || t.Kind() != reflect.Pointer || t.Elem().Size() == 0 {
 		return
 	}
 	if other, ok := seen[s]; ok {
@@ -146,12 +146,17 @@ func (m *mistakes) sensor(path string, p *Pipeline, s *Sensor) {
 // timeout compares the action's with what its trigger needs.
 func (m *mistakes) timeout(path string, a *Action) {
 	defer m.recovered(path + ".Trigger")
+	has := attemptTimeout(a)
 	t, ok := a.Trigger.(interface{ MinTimeout() time.Duration })
-	if !ok || a.Timeout <= 0 {
+	if !ok || has <= 0 {
 		return
 	}
-	if needs := t.MinTimeout(); a.Timeout < needs {
-		m.Add(path+".Timeout", "is %v, but the trigger may need %v; leave it zero for what the trigger says", a.Timeout, needs)
+	switch needs := t.MinTimeout(); {
+	case has >= needs:
+	case a.Timeout == 0:
+		m.Add(path+".Timeout", "is zero, which means %v, but the trigger may need %v", has, needs)
+	default:
+		m.Add(path+".Timeout", "is %v, but the trigger may need %v; leave it zero for what the trigger says", has, needs)
 	}
 }
 

@@ -96,6 +96,9 @@ func TestValidate(t *testing.T) {
 			two := &runnablePointer{runnable{source}}
 			f.EventSources = append(f.EventSources, &hearken.EventSource{Name: "a", Event: "b", Source: two}, &hearken.EventSource{Name: "a", Event: "c", Source: two}, &hearken.EventSource{Name: "a", Event: "d", Source: run}, &hearken.EventSource{Name: "a", Event: "e", Source: run})
 		}, []string{`EventSources["a/c"].Source: is also the Source of EventSources["a/b"]; give each event source its own`}},
+		{"sources without a size", func(f *fixture, _ *hearken.Action) {
+			f.EventSources = append(f.EventSources, &hearken.EventSource{Name: "a", Event: "b", Source: new(sizeless)}, &hearken.EventSource{Name: "a", Event: "c", Source: new(sizeless)})
+		}, nil},
 		{"a sensor's names", func(f *fixture, _ *hearken.Action) { f.Sensors[0].Name = "*" }, []string{`Sensors["*"].Name: is "*", which means all sensors in DeadLetters`}},
 		{"a sensor without a name", func(f *fixture, _ *hearken.Action) { f.Sensors[0].Name, f.Sensors[0].InFlight = "", -1 }, []string{
 			"Sensors[0].Name: is empty; it is what the bus stores things under", "Sensors[0].InFlight: is -1; at most 1048576, and zero means 16 for each worker",
@@ -161,6 +164,10 @@ func TestValidate(t *testing.T) {
 			`Trigger.Payload["x"]: reads dependency "created", which may be absent under Any; give a default`,
 			`Trigger.URL: reads dependency "none", which is not in the action's When`, "Trigger: reads a nil dependency",
 		}},
+		{"what it reads beside nil", func(f *fixture, a *hearken.Action) {
+			a.When = hearken.All(nil, f.dep)
+			a.Trigger = &part{reads: []hearken.Read{{Dependency: f.dep}, {}}}
+		}, []string{"When.All[0]: is nil", "Trigger: reads a nil dependency"}},
 		{"what it reads is there", func(f *fixture, a *hearken.Action) {
 			a.When = hearken.Any(f.dep, hearken.All(f.dep))
 			a.Trigger = &part{reads: []hearken.Read{{Dependency: f.dep}}}
@@ -183,6 +190,11 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
+
+// sizeless is a source of which all values may have one address.
+type sizeless struct{}
+
+func (*sizeless) Run(context.Context, hearken.Output) error { return nil }
 
 // textlessError is an error that cannot say what it is.
 type textlessError struct{}
