@@ -35,6 +35,11 @@ func pathOf(names ...string) string {
 	return strings.Join(escaped, "/")
 }
 
+// nameOf returns the name that pathOf made an element of.
+func nameOf(element string) string {
+	return strings.NewReplacer("%2F", "/", "%25", "%").Replace(element)
+}
+
 func (c corner) Get(ctx context.Context, key string) ([]byte, error) {
 	return c.store.Get(ctx, c.prefix+key)
 }

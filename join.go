@@ -48,7 +48,8 @@ func (j *joining) givenUp() []givenUp {
 	return all
 }
 
-// openJoins readies the joins of a sensor that has some.
+// openJoins readies the joins of a sensor that has some, or has had some: what
+// waits for those is to be given up.
 func (s *sensorRun) openJoins() error {
 	var actions []*join.Action
 	for _, a := range s.actions {
@@ -56,13 +57,20 @@ func (s *sensorRun) openJoins() error {
 			actions = append(actions, a.join)
 		}
 	}
-	if len(actions) == 0 {
-		return nil
-	}
-	s.joins = join.New(s.run.store, joinCorner(s.run.Name, s.name), s.reportJoin, actions...)
 	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)
 	defer cancel()
-	if err := s.joins.Open(ctx); err != nil {
+	var err error
+	has := len(actions) > 0
+	if has {
+		err = s.run.enrol(ctx, s.name)
+	} else {
+		has, err = s.run.enrolled(ctx, s.name)
+	}
+	if err == nil && has {
+		s.joins = join.New(s.run.store, joinCorner(s.run.Name, s.name), s.reportJoin, actions...)
+		err = s.joins.Open(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("the joins of sensor %q: %w", s.name, err)
 	}
 	return nil

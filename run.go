@@ -86,6 +86,9 @@ func (r *runner) run() error {
 	for _, s := range r.sensors {
 		s.start(&sensors)
 	}
+	if r.store != nil {
+		sensors.Go(r.watchRetired)
+	}
 	r.emits.unlock()
 	r.ready.Store(true)
 	r.log.Info("pipeline is ready", "event_sources", len(r.sources), "sensors", len(r.sensors))

@@ -156,7 +156,10 @@ func joins(c Condition) bool {
 // Independent concerns belong in separate sensors.
 type Sensor struct {
 	// Name is unique in the pipeline and stays the same over restarts: the
-	// sensor's place on the bus bears it.
+	// sensor's place on the bus bears it. What waits for the joins of a name that
+	// no process has run for a week is dead-lettered by another of the pipeline's
+	// processes, which warns of it first; the place on the bus stays until it is
+	// forgotten (see bus.Groups).
 	Name string
 
 	// Actions are what the sensor does, at least one. (An action is an entry of

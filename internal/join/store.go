@@ -161,3 +161,30 @@ func (e *Engine) drop(ctx context.Context, key string) *part {
 	}
 	return was
 }
+
+// Left is what an engine has in its store.
+type Left struct {
+	Entries int       // some of them only remember what they have taken
+	Waiting int       // events
+	Oldest  time.Time // when the first of them was stored; zero: none waits
+}
+
+// Left counts what is in the store. It reads every entry.
+func (e *Engine) Left(ctx context.Context) (Left, error) {
+	var l Left
+	for item, err := range e.store.List(ctx, e.entry("")) {
+		if err != nil {
+			return l, err
+		}
+		l.Entries++
+		en, err := decodeEntry(item.Value)
+		if err != nil {
+			continue // Sweep will see to it
+		}
+		l.Waiting += len(en.parts)
+		if len(en.parts) > 0 && (l.Oldest.IsZero() || en.parts[0].stored.Before(l.Oldest)) {
+			l.Oldest = en.parts[0].stored
+		}
+	}
+	return l, nil
+}

@@ -61,3 +61,27 @@ func TestTakeIntoDamaged(t *testing.T) {
 	assert.Len(t, reported, 1)
 	assert.Len(t, keys(t, r, "join/x/"), 1)
 }
+
+func TestLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := bothOf("a", "b")
+		e := engine(t, &recorder{}, a)
+		left := func() Left {
+			l, err := e.Left(t.Context())
+			require.NoError(t, err)
+			return l
+		}
+		assert.Zero(t, left())
+		time.Sleep(time.Minute)
+		first := time.Now().Round(0)
+		take(t, e, a, arrive("one", 1, "a"))
+		time.Sleep(time.Minute)
+		take(t, e, a, arrive("two", 2, "a"))
+		assert.Equal(t, Left{Entries: 2, Waiting: 2, Oldest: first}, left())
+		require.NoError(t, e.Clear(t.Context(), whole(t, e, a, arrive("one", 3, "b"))))
+		assert.Equal(t, Left{Entries: 2, Waiting: 1, Oldest: first.Add(time.Minute)}, left(), "the other remembers what it has taken")
+		damaged := e.entry("damaged")
+		require.NoError(t, e.store.Update(t.Context(), damaged, func([]byte) ([]byte, error) { return []byte("?"), nil }))
+		assert.Equal(t, 3, left().Entries)
+	})
+}

@@ -107,6 +107,9 @@ func (s *sweep) retireOld(ctx context.Context, r running) error {
 // retire gives up the parts of an entry that are of old versions.
 func (s *sweep) retire(ctx context.Context, key string, en *entry, old map[string]time.Time) error {
 	why := errors.New("it waited for an older version of the action, which runs nowhere any more")
+	if s.actions[en.action] == nil {
+		why = errors.New("it waited for an action that runs nowhere any more")
+	}
 	for _, r := range slices.Clone(en.parts) {
 		if _, isOld := old[r.version]; !isOld {
 			continue
