@@ -67,4 +67,7 @@
 //	  },
 //	  "metadata": {...}
 //	}
+//
+// The trace that the message was published in, by its attributes traceparent and
+// tracestate (W3C Trace Context), becomes the event's extensions of these names.
 package snssource
