@@ -218,3 +218,83 @@ func TestHeartbeatsThatAreLeftOutOfTheAnswer(t *testing.T) {
 		gate.Open()
 	})
 }
+
+// A message may come again, with another handle, while its emit is under way: the
+// calls of one do not spoil those of the other.
+func TestHeldMessageComesAgain(t *testing.T) {
+	for _, queue := range []string{"q", "q.fifo"} {
+		t.Run(queue, func(t *testing.T) {
+			bubble(t, queue, func(t *testing.T, w *world) {
+				gate := &sourcetest.Gate{}
+				w.rec.Then = gate.Emit
+				w.failing("ChangeMessageVisibilityBatch", awstest.ErrLost, 40*time.Second)
+				id := w.Send(queue, "held", "g")
+				w.start()
+				time.Sleep(5 * time.Minute)
+				assert.Len(t, w.rec.Attempts(), 2)
+				assert.Equal(t, []int{2}, w.receives(), "only once more")
+				gate.Open()
+				for _, e := range w.events(2) {
+					assert.Equal(t, id, e.ID(), "so the bus drops one")
+				}
+				time.Sleep(time.Minute)
+				assert.Empty(t, w.Messages(queue))
+				require.NoError(t, w.trouble())
+			})
+		})
+	}
+}
+
+func TestQueueThatIsMadeAnewWhileMessagesAreHeld(t *testing.T) {
+	for _, queue := range []string{"q", "q.fifo"} {
+		t.Run(queue, func(t *testing.T) {
+			bubble(t, queue, func(t *testing.T, w *world) {
+				w.rec.Then = fails(errFull, 2*time.Minute, "old")
+				w.Send(queue, "old", "a")
+				w.start()
+				w.attempts(2)
+				w.DeleteQueue(queue)
+				time.Sleep(50 * time.Second)
+				require.ErrorContains(t, w.trouble(), "does not exist")
+				w.CreateQueue(queue, nil)
+				w.Send(queue, "new", "a")
+				assert.Equal(t, []string{"new"}, bodies(w.events(1)))
+				time.Sleep(5 * time.Minute)
+				assert.Empty(t, w.Messages(queue))
+				require.NoError(t, w.trouble())
+				assert.Equal(t, []int{2, 1}, []int{w.counter("received"), w.counter("lost")})
+			})
+		})
+	}
+}
+
+// One message of a group is refused, and the pipeline ends meanwhile: what
+// follows it is handed back, in order, and nothing of it is lost.
+func TestGroupWithARefusedMessageOverAShutdown(t *testing.T) {
+	bubble(t, "q.fifo", func(t *testing.T, w *world) {
+		w.rec.Then = fails(errNever, forever, "1")
+		var underWay atomic.Bool
+		w.Intercept(func(_ context.Context, c awstest.Call, next func() error) error {
+			if c.Operation == "ChangeMessageVisibilityBatch" {
+				underWay.Store(true)
+				time.Sleep(3 * time.Second)
+			}
+			return next()
+		})
+		for n := range 5 {
+			w.Send("q.fifo", fmt.Sprint(n), "g")
+		}
+		w.start()
+		w.attempts(2)
+		for !underWay.Load() {
+			time.Sleep(time.Millisecond)
+		}
+		w.finish()
+		assert.Equal(t, []string{"0"}, bodies(w.events(1)))
+		assert.Equal(t, []int{3, 1, 1}, []int{w.counter("handed_back"), w.counter("refused"), w.counter("deleted")})
+
+		w.rec.Then = nil
+		w.start()
+		assert.Equal(t, []string{"0", "1", "2", "3", "4"}, bodies(w.events(5)))
+	})
+}

@@ -220,6 +220,9 @@ func (r *run) keepHidden(ctx context.Context) {
 	for ctx.Err() == nil {
 		batch, at := r.holds.toExtend(time.Now())
 		if len(batch) == 0 {
+			if !r.holds.unextendedLeft() {
+				r.account.moot(extend)
+			}
 			until(ctx, nil, at)
 			continue
 		}
