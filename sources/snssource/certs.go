@@ -20,7 +20,7 @@ const (
 	// certsKept is how many certificates are kept. SNS signs with one at a time.
 	certsKept = 8
 	// certLife is how long one is kept before it and its chain are asked for
-	// again.
+	// again, and kept on if there is no answer.
 	certLife = 24 * time.Hour
 	// failureLife is how long what could not be had is not asked for again.
 	failureLife = 5 * time.Second
@@ -47,6 +47,12 @@ type certFile struct {
 	cert  *x509.Certificate
 	key   *rsa.PublicKey
 	err   error
+
+	// good is the certificate that is being asked for again. It holds as long as
+	// nobody says that it does not, and as its dates do: who keeps SNS's host, or
+	// the one place to fetch, busy keeps no message out. Nil: none was had.
+	// certificates.mu guards it.
+	good *certFile
 }
 
 func newCertificates(t topic, s *Source) *certificates {
@@ -111,13 +117,23 @@ func (c *certificates) isOurs(address string) bool {
 func (c *certificates) file(address string) (f *certFile, mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f := c.files[address]; f != nil && !f.stale() {
-		return f, false, nil
+	known := c.files[address]
+	switch {
+	case known == nil:
+	case !known.fetched() && known.good != nil:
+		return known.good, false, nil
+	case !known.stale():
+		return known, false, nil
+	case known.err != nil || inDate(known.cert) != nil:
+		known = nil
 	}
-	if err := c.makeRoom(); err != nil {
+	switch err := c.makeRoom(); {
+	case err != nil && known != nil:
+		return known, false, nil
+	case err != nil:
 		return nil, false, err
 	}
-	f = &certFile{done: make(chan struct{})}
+	f = &certFile{done: make(chan struct{}), good: known}
 	c.files[address] = f
 	return f, true, nil
 }
@@ -134,8 +150,8 @@ func (f *certFile) fetched() bool {
 	}
 }
 
-// makeRoom forgets what is stale, every failure once there are many, and the
-// good certificate that is the oldest. Anybody can name certificates that are
+// makeRoom forgets failures that are stale, every one once there are many, what
+// has expired, and of many good certificates the oldest. Anybody can name certificates that are
 // not there; those never put out one that is.
 func (c *certificates) makeRoom() error {
 	var good []string
@@ -144,7 +160,7 @@ func (c *certificates) makeRoom() error {
 		switch {
 		case !f.fetched():
 			waiting++
-		case f.stale():
+		case f.stale() && (f.err != nil || inDate(f.cert) != nil):
 			delete(c.files, address)
 		case f.err != nil:
 			failures++
@@ -180,8 +196,21 @@ func (c *certificates) fill(ctx context.Context, f *certFile, address string) {
 	life := certLife
 	if f.err != nil {
 		life = failureLife
+		c.keepGood(f)
 	}
 	f.until = time.Now().Add(life)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.good = nil
+}
+
+// keepGood gives f, which could not be had now, what was had before.
+func (c *certificates) keepGood(f *certFile) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.good != nil && refusalOf(f.err).status == http.StatusServiceUnavailable && inDate(f.good.cert) == nil {
+		f.cert, f.key, f.err = f.good.cert, f.good.key, nil
+	}
 }
 
 // get fetches the certificate at a URL and proves that it is SNS's.
@@ -202,6 +231,9 @@ func (c *certificates) get(ctx context.Context, address string) (*x509.Certifica
 	key, ok := leaf.PublicKey.(*rsa.PublicKey)
 	if !ok {
 		return nil, nil, unauthorized("the signing certificate has a key of %T", leaf.PublicKey)
+	}
+	if leaf.IsCA || leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return nil, nil, unauthorized("the signing certificate is not for signing messages")
 	}
 	if !slices.ContainsFunc(leaf.DNSNames, func(name string) bool { return slices.Contains(c.topic.signers(), name) }) {
 		return nil, nil, unauthorized("the signing certificate was issued to %.300q, not to SNS: %q", leaf.DNSNames, c.topic.signers())

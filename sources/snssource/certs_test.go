@@ -66,6 +66,11 @@ func TestCertificatesAreProved(t *testing.T) {
 		{name: "of a common name only", leaf: func(l *x509.Certificate) { l.DNSNames = nil }, want: http.StatusUnauthorized},
 		{name: "expired", leaf: func(l *x509.Certificate) { l.NotAfter = time.Now().Add(-time.Minute) }, want: http.StatusUnauthorized},
 		{name: "not yet valid", leaf: func(l *x509.Certificate) { l.NotBefore = time.Now().Add(time.Minute) }, want: http.StatusUnauthorized},
+		{name: "of an authority", leaf: func(l *x509.Certificate) {
+			l.IsCA, l.BasicConstraintsValid, l.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
+		}, want: http.StatusUnauthorized},
+		{name: "for something else than signatures", leaf: func(l *x509.Certificate) { l.KeyUsage = x509.KeyUsageKeyEncipherment }, want: http.StatusUnauthorized},
+		{name: "for whatever one likes", leaf: func(l *x509.Certificate) { l.KeyUsage, l.ExtKeyUsage = 0, nil }, want: http.StatusOK},
 		{name: "of an unknown root", change: func(_ *testing.T, _ *fakeSNS, s *snssource.Source) { s.Roots = x509.NewCertPool() }, want: http.StatusUnauthorized},
 		{name: "of an issuer that nobody names", leaf: func(l *x509.Certificate) { l.IssuingCertificateURL = nil }, want: http.StatusUnauthorized},
 		{name: "of an issuer by address", leaf: func(l *x509.Certificate) { l.IssuingCertificateURL = []string{"http://169.254.169.254/latest"} }, want: http.StatusServiceUnavailable},
@@ -247,6 +252,86 @@ func TestCertificatesAreKeptForADay(t *testing.T) {
 		assert.Equal(t, 1, fetches(0))
 		assert.Equal(t, 1, fetches(24*time.Hour-time.Second))
 		assert.Equal(t, 2, fetches(time.Second))
+	})
+}
+
+// What was good holds on while SNS cannot be asked again, and no longer.
+func TestACertificateIsKeptOnWhileItCannotBeHad(t *testing.T) {
+	gone := func(*http.Request) (*http.Response, error) { return nil, errors.New("no route") }
+	inBubble(t, "SNS is away", func(t *testing.T) {
+		fake := newSNS(t, nil)
+		s := source(fake)
+		start(t, s)
+		code := func(after time.Duration) int {
+			time.Sleep(after)
+			return send(s, post(notify("x").signed(t))).Code
+		}
+		require.Equal(t, http.StatusOK, code(0))
+		fake.Handle(certURL, gone)
+		assert.Equal(t, http.StatusOK, code(25*time.Hour))
+		assert.Equal(t, http.StatusOK, code(4*time.Second))
+		assert.Equal(t, 2, count(fake.Asked(), certURL))
+		assert.Equal(t, http.StatusOK, code(time.Second))
+		assert.Equal(t, 3, count(fake.Asked(), certURL), "it is asked again and again")
+		assert.Nil(t, s.Report().Trouble)
+		assert.Equal(t, http.StatusServiceUnavailable, code(30*24*time.Hour), "not beyond its dates")
+	})
+	inBubble(t, "SNS has it no more", func(t *testing.T) {
+		fake := newSNS(t, nil)
+		s := source(fake)
+		start(t, s)
+		require.Equal(t, http.StatusOK, send(s, post(notify("x").signed(t))).Code)
+		fake.Answer(certURL, http.StatusNotFound, nil)
+		time.Sleep(25 * time.Hour)
+		assert.Equal(t, http.StatusUnauthorized, send(s, post(notify("x").signed(t))).Code)
+	})
+	inBubble(t, "only one waits for the new answer", func(t *testing.T) {
+		fake := newSNS(t, nil)
+		s := source(fake)
+		start(t, s)
+		require.Equal(t, http.StatusOK, send(s, post(notify("x").signed(t))).Code)
+		fake.Handle(certURL, func(*http.Request) (*http.Response, error) {
+			time.Sleep(5 * time.Second)
+			return response(http.StatusOK, toPEM(fake.Leaf)), nil
+		})
+		time.Sleep(25 * time.Hour)
+		first := make(chan int)
+		r := post(notify("x").signed(t))
+		go func() { first <- send(s, r).Code }()
+		synctest.Wait()
+		began := time.Now()
+		assert.Equal(t, http.StatusOK, send(s, post(notify("x").signed(t))).Code)
+		assert.Zero(t, time.Since(began))
+		assert.Equal(t, http.StatusOK, <-first)
+	})
+}
+
+// Whoever knows the topic can name certificates that are not there, so as to keep
+// the one place busy where they are fetched.
+func TestInventedCertificatesKeepNoMessageOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newSNS(t, nil)
+		s := source(fake)
+		start(t, s)
+		require.Equal(t, http.StatusOK, send(s, post(notify("x").signed(t))).Code)
+		time.Sleep(25 * time.Hour)
+		codes := make(chan int, 8)
+		for i := range 8 {
+			address := fmt.Sprintf("%s/SimpleNotificationService-%x.pem", snsHost, i)
+			fake.Handle(address, func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			})
+			r := post(notify("x").with("SigningCertURL", address).signed(t))
+			go func() { codes <- send(s, r).Code }()
+		}
+		synctest.Wait()
+		began := time.Now()
+		assert.Equal(t, http.StatusOK, send(s, post(notify("x").signed(t))).Code)
+		assert.Zero(t, time.Since(began))
+		for range 8 {
+			assert.Equal(t, http.StatusServiceUnavailable, <-codes)
+		}
 	})
 }
 

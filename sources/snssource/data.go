@@ -45,6 +45,7 @@ func (s shape) event(h http.Header, e *envelope) (hearken.Event, error) {
 	event, err := s.wrap(h, e.text("MessageId"), s.body(e))
 	if err == nil {
 		event.SetTime(e.time)
+		setTrace(&event, e)
 	}
 	return event, err
 }

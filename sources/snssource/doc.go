@@ -21,9 +21,13 @@
 //     or the file has it.
 //
 // Certificates are kept for a day, eight at most, and fetched one at a time,
-// whatever is posted meanwhile. SNS does not sign a message's MessageAttributes
-// and UnsubscribeURL: they are as trustworthy as the connection, so subscribe an
-// https endpoint where they matter.
+// whatever is posted meanwhile. One that cannot be fetched anew is kept on while
+// its dates allow. Whoever knows the topic's ARN can name certificates that are not
+// there, and so delay the first good one after Run begins: a message that waits
+// behind eight of them is answered 503, and SNS sends it again.
+//
+// SNS does not sign a message's MessageAttributes and UnsubscribeURL: they are as
+// trustworthy as the connection, so subscribe an https endpoint where they matter.
 //
 // Raw delivery has no signature, and is refused unless Source.AllowRaw says
 // otherwise.
@@ -67,4 +71,7 @@
 //	  },
 //	  "metadata": {...}
 //	}
+//
+// The trace that the message was published in, by its attributes traceparent and
+// tracestate (W3C Trace Context), becomes the event's extensions of these names.
 package snssource

@@ -81,7 +81,7 @@ func (e *envelope) check() error {
 			return malformed("the %s is not one line of text", name)
 		}
 	}
-	if s := e.fields["Subject"]; s.Type != gjson.Null && !isLine(e.text("Subject")) {
+	if s := e.fields["Subject"]; s.Type != gjson.Null && (s.Type != gjson.String || s.Str != "" && !isLine(s.Str)) {
 		return malformed("the Subject is not one line of text")
 	}
 	if e.message = e.fields["Message"]; e.message.Type != gjson.String {

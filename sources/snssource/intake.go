@@ -68,7 +68,7 @@ func (in *intake) take(r *http.Request) error {
 		return nil
 	}
 	in.account.succeeded()
-	event, err := in.shape.event(r.Header, e)
+	event, err := in.shape.event(r.Header, e) //nolint:contextcheck // the trace is the message's own
 	if err != nil {
 		return err
 	}

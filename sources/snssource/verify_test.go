@@ -1,6 +1,7 @@
 package snssource_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -93,6 +94,39 @@ func TestWhatIsNotSignedIsRefused(t *testing.T) {
 			w := send(s, post(notify("x").with("Signature", signature).plain(t)))
 			assert.Equal(t, http.StatusUnauthorized, w.Code, w.Body)
 			assert.Empty(t, rec.Attempts())
+		})
+	}
+}
+
+// Messages have no Subject, null or a text for it; SNS signs it where it is text.
+func TestSubjects(t *testing.T) {
+	m := notify("x")
+	for name, c := range map[string]struct {
+		signed, posted message
+		want           int
+	}{
+		"absent":              {m, m, http.StatusOK},
+		"null":                {m, m.with("Subject", json.RawMessage("null")), http.StatusOK},
+		"text":                {m.with("Subject", "s"), m.with("Subject", "s"), http.StatusOK},
+		"empty":               {m.with("Subject", ""), m.with("Subject", ""), http.StatusOK},
+		"added":               {m, m.with("Subject", "s"), http.StatusUnauthorized},
+		"added, empty":        {m, m.with("Subject", ""), http.StatusUnauthorized},
+		"taken away":          {m.with("Subject", "s"), m, http.StatusUnauthorized},
+		"taken away by null":  {m.with("Subject", "s"), m.with("Subject", json.RawMessage("null")), http.StatusUnauthorized},
+		"of two lines":        {m.with("Subject", "a\nb"), m.with("Subject", "a\nb"), http.StatusBadRequest},
+		"version 1 for 2":     {m, m.with("SignatureVersion", "1"), http.StatusUnauthorized},
+		"version 2 for 1":     {m.with("SignatureVersion", "1"), m, http.StatusUnauthorized},
+		"version of a number": {m, m.with("SignatureVersion", 2), http.StatusBadRequest},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			s := source(newSNS(t, nil))
+			rec := start(t, s)
+			stamp := time.Now().UTC().Format(time.RFC3339)
+			var m message
+			decode(t, c.signed.with("Timestamp", stamp).signed(t), &m)
+			w := send(s, post(c.posted.with("Timestamp", stamp, "Signature", m["Signature"]).plain(t)))
+			assert.Equal(t, c.want, w.Code, w.Body)
+			assert.Equal(t, c.want == http.StatusOK, len(rec.Events()) == 1)
 		})
 	}
 }

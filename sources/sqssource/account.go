@@ -68,3 +68,10 @@ func (a *account) succeeded(log *slog.Logger, c call) {
 		a.trouble[c] = nil
 	}
 }
+
+// moot notes that there is nothing left that a call which failed was for.
+func (a *account) moot(c call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.trouble[c] = nil
+}

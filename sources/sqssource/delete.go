@@ -2,9 +2,6 @@ package sqssource
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,12 +36,16 @@ func (r *run) delete(ctx context.Context, batch []*held) {
 	var gone, again []*held
 	for i, m := range batch {
 		entry, bad := failed[i]
+		cause := err
+		if bad {
+			cause = entryError(entry)
+		}
 		switch {
-		case err == nil && !bad:
+		case cause == nil:
 			r.account.deleted.Add(1)
 			gone = append(gone, m)
 		case bad && isFinal(entry), r.holds.isClosed() && m.tries+1 >= lastTries:
-			r.out.Logger.Warn("a message that is stored could not be deleted and will come again", "message", aws.ToString(m.MessageId), "error", errors.Join(err, entryErrorOf(entry, bad)))
+			r.out.Logger.Warn("a message that is stored could not be deleted and will come again", "message", aws.ToString(m.MessageId), "error", cause)
 			gone = append(gone, m)
 		default:
 			again = append(again, m)
@@ -57,45 +58,22 @@ func (r *run) delete(ctx context.Context, batch []*held) {
 }
 
 // deleteBatch returns which entries failed, by their index.
-func (r *run) deleteBatch(ctx context.Context, batch []*held) (map[int]types.BatchResultErrorEntry, error) {
+func (r *run) deleteBatch(ctx context.Context, batch []*held) (failures, error) {
 	in := &sqs.DeleteMessageBatchInput{QueueUrl: &r.url}
 	for i, m := range batch {
 		in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: entryID(i), ReceiptHandle: m.ReceiptHandle})
 	}
-	var failed []types.BatchResultErrorEntry
+	var failed failures
 	err := r.calling(ctx, remove, 0, func(ctx context.Context) error {
 		out, err := r.Client.DeleteMessageBatch(ctx, in)
-		if err == nil {
-			failed = out.Failed
+		if err != nil {
+			return err
 		}
-		return errors.Join(err, entryError(failed))
+		failed = failuresOf(len(batch), out.Successful, func(e types.DeleteMessageBatchResultEntry) *string { return e.Id }, out.Failed)
+		return failed.err()
 	})
-	if len(failed) > 0 {
-		err = nil
+	if failed != nil {
+		err = nil // the call's
 	}
-	return byIndex(failed), err
-}
-
-// entryError returns the error of the first entry that failed otherwise than by
-// a message that is no longer held.
-func entryError(failed []types.BatchResultErrorEntry) error {
-	for _, f := range failed {
-		if !isFinal(f) {
-			return entryErrorOf(f, true)
-		}
-	}
-	return nil
-}
-
-// isFinal reports whether another attempt cannot help: the message is no longer
-// held. That there is too much to do is said to be the sender's fault too.
-func isFinal(f types.BatchResultErrorEntry) bool {
-	return f.SenderFault && !strings.Contains(aws.ToString(f.Code), "Throttl")
-}
-
-func entryErrorOf(f types.BatchResultErrorEntry, bad bool) error {
-	if !bad {
-		return nil
-	}
-	return fmt.Errorf("entry %s: %s: %s", aws.ToString(f.Id), aws.ToString(f.Code), aws.ToString(f.Message))
+	return failed, err
 }

@@ -21,6 +21,11 @@
 // one) and body is as Source.Body says: a JSON object or array as it is, anything
 // else as text. What SNS and EventBridge put around it can be taken off.
 //
+// The trace that the message was sent in, by its attributes traceparent and
+// tracestate (W3C Trace Context), becomes the event's extensions of these names.
+// triggers/sqstrigger sends them, and so do OpenTelemetry's instrumentations. Those
+// in an SNS envelope count where UnwrapSNS takes it off.
+//
 // # At least once
 //
 // A message is deleted only after the bus has stored its event, in batches of up

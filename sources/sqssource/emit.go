@@ -84,7 +84,7 @@ const (
 
 // emit emits a message until it is taken.
 func (r *run) emit(ctx context.Context, m *held) ending {
-	e, drop, err := r.shape.event(m.Message)
+	e, drop, err := r.shape.event(m.Message) //nolint:contextcheck // the trace is the message's own
 	if drop {
 		r.account.dropped.Add(1)
 		return stored

@@ -32,6 +32,7 @@ type held struct {
 	again    time.Time     // deletion: not before
 	tries    int           // deletions that failed
 	changing bool          // its visibility, right now
+	failed   bool          // the last change of it
 	waits    bool          // for room on the bus
 	lost     bool          // it is, or is about to be, visible to others
 	losing   chan struct{} // closed when it is lost; nil: nobody waits
@@ -297,6 +298,7 @@ func (h *holds) longer(m *held, now time.Time) time.Duration {
 // extended notes that a message is hidden from the call at asked on.
 func (h *holds) extended(c change, asked time.Time) {
 	h.settled(c, func() {
+		c.failed = false
 		c.until = asked.Add(c.visibility)
 		c.look = asked.Add(h.visibility / 2)
 	})
@@ -305,6 +307,7 @@ func (h *holds) extended(c change, asked time.Time) {
 // unextended notes that a call failed, and is made again if another may help.
 func (h *holds) unextended(c change, again bool) {
 	h.settled(c, func() {
+		c.failed = true
 		if !again {
 			c.lose()
 		}
@@ -318,6 +321,19 @@ func (h *holds) settled(c change, note func()) {
 	c.changing = false
 	note()
 	h.steady.changed()
+}
+
+// unextendedLeft reports whether a message that is not lost yet could not be kept
+// hidden lately.
+func (h *holds) unextendedLeft() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for m := range h.all {
+		if m.failed && !m.lost {
+			return true
+		}
+	}
+	return false
 }
 
 // rest forgets all that is held and returns, in the order of receipt, what may be

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -185,7 +184,7 @@ func (r *run) receive(ctx context.Context, n int, attempt string) ([]types.Messa
 	err := r.calling(ctx, receive, r.wait, func(ctx context.Context) error {
 		out, err := r.Client.ReceiveMessage(ctx, in)
 		if err == nil {
-			messages = out.Messages
+			messages = r.holdable(out.Messages)
 		}
 		return err
 	})
@@ -193,11 +192,37 @@ func (r *run) receive(ctx context.Context, n int, attempt string) ([]types.Messa
 	return messages, err
 }
 
+// holdable returns those of messages that can be held, each once. A message
+// without a receipt handle can be neither hidden nor deleted, and would have calls
+// fail for those beside it; it comes again. Of one that is there twice the later
+// handle is the one that holds.
+func (r *run) holdable(messages []types.Message) []types.Message {
+	all := make([]types.Message, 0, len(messages))
+	for _, m := range messages {
+		if aws.ToString(m.ReceiptHandle) == "" {
+			r.out.Logger.Warn("a message came without a receipt handle, and is passed over", "message", aws.ToString(m.MessageId))
+			continue
+		}
+		twice := func(other types.Message) bool {
+			return m.MessageId != nil && *m.MessageId == aws.ToString(other.MessageId)
+		}
+		if i := slices.IndexFunc(all, twice); i >= 0 {
+			all[i] = m
+			continue
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
 // keepHidden extends what is held until ctx ends.
 func (r *run) keepHidden(ctx context.Context) {
 	for ctx.Err() == nil {
 		batch, at := r.holds.toExtend(time.Now())
 		if len(batch) == 0 {
+			if !r.holds.unextendedLeft() {
+				r.account.moot(extend)
+			}
 			until(ctx, nil, at)
 			continue
 		}
@@ -221,25 +246,26 @@ func (r *run) extend(ctx context.Context, batch []change) {
 }
 
 // changeVisibility returns which entries failed, by their index.
-func (r *run) changeVisibility(ctx context.Context, batch []change) (map[int]types.BatchResultErrorEntry, error) {
+func (r *run) changeVisibility(ctx context.Context, batch []change) (failures, error) {
 	in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &r.url}
 	for i, c := range batch {
 		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
 			Id: entryID(i), ReceiptHandle: c.ReceiptHandle, VisibilityTimeout: int32(c.visibility / time.Second),
 		})
 	}
-	var failed []types.BatchResultErrorEntry
+	var failed failures
 	err := r.calling(ctx, extend, 0, func(ctx context.Context) error {
 		out, err := r.Client.ChangeMessageVisibilityBatch(ctx, in)
-		if err == nil {
-			failed = out.Failed
+		if err != nil {
+			return err
 		}
-		return errors.Join(err, entryError(failed))
+		failed = failuresOf(len(batch), out.Successful, func(e types.ChangeMessageVisibilityBatchResultEntry) *string { return e.Id }, out.Failed)
+		return failed.err()
 	})
-	if len(failed) > 0 {
-		err = nil
+	if failed != nil {
+		err = nil // the call's
 	}
-	return byIndex(failed), err
+	return failed, err
 }
 
 // handBack makes messages visible to others at once, in order. What fails twice
@@ -306,20 +332,4 @@ func until(ctx context.Context, changed <-chan struct{}, at time.Time) {
 	case <-due:
 	case <-ctx.Done():
 	}
-}
-
-// Each entry of a batch is named for its index.
-const entryIDs = "0123456789"
-
-func entryID(i int) *string {
-	id := entryIDs[i : i+1]
-	return &id
-}
-
-func byIndex(failed []types.BatchResultErrorEntry) map[int]types.BatchResultErrorEntry {
-	entries := make(map[int]types.BatchResultErrorEntry, len(failed))
-	for _, f := range failed {
-		entries[strings.Index(entryIDs, aws.ToString(f.Id))] = f
-	}
-	return entries
 }

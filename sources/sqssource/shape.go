@@ -15,6 +15,7 @@ import (
 	cetypes "github.com/cloudevents/sdk-go/v2/types"
 	"github.com/hearken-go/hearken"
 	"github.com/tidwall/gjson"
+	"go.opentelemetry.io/otel/propagation"
 )
 
 // eventType is the type of the events.
@@ -63,7 +64,7 @@ func (s shape) event(m types.Message) (e hearken.Event, drop bool, err error) {
 	if data, err = s.appendBody(append(data, `,"body":`...), text); err != nil {
 		return hearken.Event{}, false, err
 	}
-	return newEvent(m, append(data, s.end...)), false, nil
+	return newEvent(m, append(data, s.end...), traceOf(m, sns)), false, nil
 }
 
 // eventContext is the context of an event with what it points to, in one allocation.
@@ -73,7 +74,7 @@ type eventContext struct {
 	time        cetypes.Timestamp
 }
 
-func newEvent(m types.Message, data []byte) hearken.Event {
+func newEvent(m types.Message, data []byte, trace propagation.MapCarrier) hearken.Event {
 	c := &eventContext{
 		EventContextV1: event.EventContextV1{ID: aws.ToString(m.MessageId), Type: eventType},
 		contentType:    event.ApplicationJSON,
@@ -83,8 +84,15 @@ func newEvent(m types.Message, data []byte) hearken.Event {
 		c.time.Time = time.UnixMilli(sent).UTC()
 		c.Time = &c.time
 	}
-	if group := m.Attributes["MessageGroupId"]; group != "" {
-		c.Extensions = map[string]any{partitionKey: group}
+	group := m.Attributes["MessageGroupId"]
+	if group != "" || len(trace) > 0 {
+		c.Extensions = make(map[string]any, 1+len(trace))
+	}
+	if group != "" {
+		c.Extensions[partitionKey] = group
+	}
+	for name, value := range trace {
+		c.Extensions[name] = value
 	}
 	return hearken.Event{Context: &c.EventContextV1, DataEncoded: data}
 }

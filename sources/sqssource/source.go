@@ -174,8 +174,8 @@ func (s *Source) Run(ctx context.Context, out hearken.Output) error {
 }
 
 // Report implements hearken.Reporter. The trouble is the last error of a kind of
-// call to SQS that has failed since it last succeeded. The counters are received,
-// deleted, handed_back, refused (messages that Emit will never take, left to the
-// queue's redrive policy), dropped (S3's tests) and lost (messages that became
-// visible to others before they were stored).
+// call to SQS that has failed since it last succeeded, and is needed still. The
+// counters are received, deleted, handed_back, refused (messages that Emit will
+// never take, left to the queue's redrive policy), dropped (S3's tests) and lost
+// (messages that became visible to others before they were stored).
 func (s *Source) Report() hearken.Report { return s.account.report() }

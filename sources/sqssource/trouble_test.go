@@ -207,6 +207,21 @@ func TestHeartbeatsThatFailAreMadeAgain(t *testing.T) {
 	})
 }
 
+func TestTroubleWithHeartbeatsEndsWithTheMessage(t *testing.T) {
+	bubble(t, "q", func(t *testing.T, w *world) {
+		w.rec.Then = fails(errAway, 16*time.Second)
+		w.failing("ChangeMessageVisibilityBatch", &awstest.Error{Status: 500, Code: "InternalError"}, forever)
+		w.Send("q", "held", "")
+		w.start()
+		time.Sleep(16 * time.Second)
+		require.ErrorContains(t, w.trouble(), "InternalError")
+		w.events(1)
+		time.Sleep(16 * time.Second)
+		assert.Empty(t, w.Messages("q"))
+		require.NoError(t, w.trouble(), "nothing is left to be kept hidden")
+	})
+}
+
 func TestOutageOfHeartbeats(t *testing.T) {
 	bubble(t, "q", func(t *testing.T, w *world) {
 		w.rec.Then = fails(errFull, 2*time.Minute)

@@ -61,6 +61,7 @@ func options(url string, client *http.Client) eventbridge.Options {
 type entry struct {
 	EventBusName, Source, DetailType, Detail string
 	Resources                                []string
+	TraceHeader                              *string
 }
 
 // key returns the firing's ID of an event.

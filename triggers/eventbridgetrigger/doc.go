@@ -16,6 +16,9 @@
 //   - EventBridge has no key by which it would drop what is put twice, so the
 //     firing's ID goes into the detail, as "firing" or where FiringPath says: a
 //     target can recognise the repetition that at-least-once delivery means.
+//   - Within a trace the event bears it as its trace header, in the form of X-Ray,
+//     which is the only one that EventBridge hands on to targets. It says whether
+//     the trace is sampled, which targets that trace by X-Ray go by.
 //   - PutEvents answers with 200 when it did not take an event, too. That is an
 //     *EntryError.
 //   - What EventBridge says of the event (too large, no such bus, a detail that

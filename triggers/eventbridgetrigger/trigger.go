@@ -63,7 +63,7 @@ func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	in, err := t.input(f)
+	in, err := t.input(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
 func noRetries(o *eventbridge.Options) { o.Retryer = aws.NopRetryer{} }
 
 // input makes the request of a firing.
-func (t *Trigger) input(f hearken.Firing) (*eventbridge.PutEventsInput, error) {
+func (t *Trigger) input(ctx context.Context, f hearken.Firing) (*eventbridge.PutEventsInput, error) {
 	detail, err := t.Payload.Payload(f)
 	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
@@ -103,6 +103,7 @@ func (t *Trigger) input(f hearken.Firing) (*eventbridge.PutEventsInput, error) {
 			DetailType:   &typ,
 			Resources:    t.Resources,
 			Detail:       aws.String(string(detail)),
+			TraceHeader:  traceHeader(ctx),
 		}},
 	}, nil
 }

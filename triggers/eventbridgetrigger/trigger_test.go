@@ -54,7 +54,7 @@ func TestEvent(t *testing.T) {
 	got[0].Detail, got[1].Detail = "", ""
 	assert.Equal(t, []entry{
 		{Source: "com.example.ci", DetailType: "push"},
-		{"arn:aws:events:us-east-1:123456789012:event-bus/builds", "com.example.ci", "commit", "", []string{"arn:aws:s3:::code"}},
+		{EventBusName: "arn:aws:events:us-east-1:123456789012:event-bus/builds", Source: "com.example.ci", DetailType: "commit", Resources: []string{"arn:aws:s3:::code"}},
 	}, got)
 }
 

@@ -14,6 +14,9 @@
 //     can recognise the repetition that at-least-once delivery means. A FIFO
 //     topic drops it by itself for five minutes, by a deduplication id that is
 //     made of the ID.
+//   - Within a trace the message bears it as the attributes traceparent and
+//     tracestate (W3C Trace Context), unless the application sets traceparent or
+//     has ten attributes already. They count towards the message's size.
 //   - What SNS says of the message (too large, no such topic, a parameter that
 //     it does not take) is Permanent; a text that is no UTF-8 is too. All else
 //     is retried: throttles, credentials that have expired, an answer that did

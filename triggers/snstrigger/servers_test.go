@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/internal/awstest/servers"
@@ -71,11 +72,14 @@ func standardTopic(t *testing.T, client *sns.Client) {
 	_, err := client.Subscribe(t.Context(), &sns.SubscribeInput{
 		TopicArn: &trigger.TopicARN, Protocol: aws.String("http"), Endpoint: &subscriber.URL,
 		// moto does not tell an HTTP subscriber of attributes, and filters by them.
-		Attributes: map[string]string{"FilterPolicy": `{"firing":["` + f.ID + `"],"sensor":["sensor"]}`},
+		Attributes: map[string]string{"FilterPolicy": `{"firing":["` + f.ID + `"],"sensor":["sensor"],"traceparent":["00-aa000000000000000000000000000001-bb00000000000001-00"]}`},
 	})
 	require.NoError(t, err)
-	require.NoError(t, trigger.Fire(t.Context(), other))
+	within := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{0xaa, 15: 1}, SpanID: trace.SpanID{0xbb, 7: 1}})
+	traced := trace.ContextWithSpanContext(t.Context(), within)
+	require.NoError(t, trigger.Fire(traced, other))
 	require.NoError(t, trigger.Fire(t.Context(), f))
+	require.NoError(t, trigger.Fire(traced, f))
 	select {
 	case n := <-got:
 		assert.Equal(t, notification{"Notification", `{"branch":"größe"}`, "about sensor"}, n)

@@ -57,7 +57,8 @@ type Trigger struct {
 
 	// Attributes computes the message's attributes, by which subscriptions
 	// filter. A subscription to SQS with raw delivery takes ten with the
-	// firing's. Its error fails the attempt. Nil: the firing's alone.
+	// firing's. Its error fails the attempt. Those of the trace are added where
+	// they fit in. Nil: none.
 	Attributes func(hearken.Firing) (map[string]types.MessageAttributeValue, error)
 
 	// FiringAttribute is the attribute that bears the firing's ID. Empty:
@@ -70,7 +71,7 @@ func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	in, err := t.input(f)
+	in, err := t.input(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
 func noRetries(o *sns.Options) { o.Retryer = aws.NopRetryer{} }
 
 // input makes the request of a firing.
-func (t *Trigger) input(f hearken.Firing) (*sns.PublishInput, error) {
+func (t *Trigger) input(ctx context.Context, f hearken.Firing) (*sns.PublishInput, error) {
 	message, err := t.Payload.Payload(f)
 	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
@@ -96,6 +97,7 @@ func (t *Trigger) input(f hearken.Firing) (*sns.PublishInput, error) {
 	if err != nil {
 		return nil, err
 	}
+	addTrace(ctx, attributes)
 	in := &sns.PublishInput{
 		TopicArn:          &t.TopicARN,
 		Message:           aws.String(string(message)),

@@ -14,6 +14,9 @@
 //     recognise the repetition that at-least-once delivery means. A FIFO queue
 //     drops it by itself for five minutes, by a deduplication id that is made of
 //     the ID.
+//   - Within a trace the message bears it as the attributes traceparent and
+//     tracestate (W3C Trace Context), unless the application sets traceparent or
+//     has ten attributes already. They count towards the message's size.
 //   - What SQS says of the message (too large, no such queue, a parameter that
 //     it does not take) is Permanent; a text that it would change is too. All
 //     else is retried: throttles, credentials that have expired, an answer that

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/internal/awstest/servers"
@@ -65,12 +66,14 @@ func standardQueue(t *testing.T, client *sqs.Client) {
 	}
 	require.NoError(t, trigger.Validate())
 	f := firing(t, `{"branch":"größe"}`)
-	require.NoError(t, trigger.Fire(t.Context(), f))
+	within := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{0xaa, 15: 1}, SpanID: trace.SpanID{0xbb, 7: 1}})
+	require.NoError(t, trigger.Fire(trace.ContextWithSpanContext(t.Context(), within), f))
 	got := receive(t, client, trigger.QueueURL)
 	require.Len(t, got, 1)
 	assert.Equal(t, `{"branch":"größe"}`, *got[0].Body)
 	assert.Equal(t, f.ID, *got[0].MessageAttributes["firing"].StringValue)
 	assert.Equal(t, "sensor", *got[0].MessageAttributes["sensor"].StringValue)
+	assert.Equal(t, "00-aa000000000000000000000000000001-bb00000000000001-00", *got[0].MessageAttributes["traceparent"].StringValue)
 }
 
 func fifoQueue(t *testing.T, client *sqs.Client) {

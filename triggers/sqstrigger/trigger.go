@@ -51,7 +51,8 @@ type Trigger struct {
 	Group func(hearken.Firing) (string, error)
 
 	// Attributes computes the message's attributes, of which SQS takes ten with
-	// the firing's. Its error fails the attempt. Nil: the firing's alone.
+	// the firing's. Its error fails the attempt. Those of the trace are added
+	// where they fit in. Nil: none.
 	Attributes func(hearken.Firing) (map[string]types.MessageAttributeValue, error)
 
 	// FiringAttribute is the attribute that bears the firing's ID. Empty:
@@ -69,7 +70,7 @@ func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	in, err := t.input(f)
+	in, err := t.input(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
 func noRetries(o *sqs.Options) { o.Retryer = aws.NopRetryer{} }
 
 // input makes the request of a firing.
-func (t *Trigger) input(f hearken.Firing) (*sqs.SendMessageInput, error) {
+func (t *Trigger) input(ctx context.Context, f hearken.Firing) (*sqs.SendMessageInput, error) {
 	body, err := t.Payload.Payload(f)
 	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
@@ -95,6 +96,7 @@ func (t *Trigger) input(f hearken.Firing) (*sqs.SendMessageInput, error) {
 	if err != nil {
 		return nil, err
 	}
+	addTrace(ctx, attributes)
 	in := &sqs.SendMessageInput{
 		QueueUrl:          &t.QueueURL,
 		MessageBody:       aws.String(string(body)),
