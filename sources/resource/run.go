@@ -22,7 +22,9 @@ const (
 	laneCount = 8
 	// flushEvery is how often the Store is told what has changed. What it does not
 	// know yet when the process is killed is emitted again, with the same ids.
-	flushEvery   = 3 * time.Second
+	flushEvery = 3 * time.Second
+	// storeTimeout bounds one access to the Store, and all that it is told at the
+	// end.
 	storeTimeout = 10 * time.Second
 
 	retryMin = 500 * time.Millisecond
@@ -71,9 +73,7 @@ func (r *run) all(parent context.Context) error {
 		r.lanes[i] = make(chan task)
 		lanes.Go(func() { r.work(ctx, r.lanes[i]) })
 	}
-	if r.arch != nil {
-		flusher.Go(func() { r.flushes(ctx, end) })
-	}
+	flusher.Go(func() { r.flushes(ctx, end) })
 	for _, s := range r.scopes() {
 		scopes.Go(func() {
 			if err := s.keep(ctx); err != nil {
@@ -85,10 +85,9 @@ func (r *run) all(parent context.Context) error {
 	end(nil)
 	lanes.Wait()
 	flusher.Wait()
-	if r.arch == nil {
-		return context.Cause(ctx)
-	}
-	if err := r.flush(parent); err != nil {
+	last, cancel := context.WithTimeout(context.WithoutCancel(parent), storeTimeout)
+	defer cancel()
+	if err := r.flush(last); err != nil {
 		r.out.Logger.Warn("the Store was not told the last of what the resource source knows: after a restart some events come again", "error", err)
 	}
 	return context.Cause(ctx)
@@ -165,7 +164,7 @@ func (r *run) recall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.arch = &archive{store: r.out.Store, id: id, log: r.out.Logger}
+	r.arch = &archive{store: bounded{r.out.Store}, id: id, log: r.out.Logger}
 	err = r.retry(ctx, "store", func(ctx context.Context) (err error) {
 		r.mem = newMemory()
 		if r.before, err = r.arch.load(ctx, r.mem); err != nil {
@@ -224,6 +223,8 @@ func (r *run) flushes(ctx context.Context, end context.CancelCauseFunc) {
 		}
 		err := r.flush(ctx)
 		switch {
+		case ctx.Err() != nil:
+			return
 		case err == nil:
 			r.trouble.end(r.out.Logger, "state")
 		case errors.Is(err, errNewEpoch):
@@ -234,10 +235,13 @@ func (r *run) flushes(ctx context.Context, end context.CancelCauseFunc) {
 	}
 }
 
+// flush tells the Store, if there is one, what has changed. When that fails, or
+// ctx ends, what the Store has been told already is not told again.
 func (r *run) flush(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
 	c := r.mem.collect(time.Now())
+	if r.arch == nil {
+		return nil
+	}
 	err := r.arch.save(ctx, c)
 	if err != nil {
 		r.mem.restore(c)
