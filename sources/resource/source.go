@@ -191,7 +191,7 @@ func (s *Source) Run(ctx context.Context, out hearken.Output) error {
 	if !s.warned.Swap(true) {
 		s.warn(out)
 	}
-	clients, err := s.clients()
+	clients, err := s.clients(ctx)
 	if err != nil {
 		return hearken.Permanent(fmt.Errorf("resource: Config: %w", err))
 	}
