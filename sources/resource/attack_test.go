@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/sources/resource"
 	"github.com/hearken-go/hearken/sources/sourcetest"
@@ -380,5 +381,96 @@ func TestAListOfNamelessThings(t *testing.T) {
 		require.NotNil(t, r.source.Report().Trouble)
 		assert.ErrorContains(t, r.source.Report().Trouble.Err, "without a uid or resourceVersion")
 		r.stop()
+	})
+}
+
+func TestANamespaceThatDoesNotExist(t *testing.T) {
+	bubble(t, func(s *resource.Source) { s.Namespaces = []string{"shpo"} }, func(t *testing.T, r *rig) {
+		r.start()
+		assert.Contains(t, r.log.String(), `does not exist, or not yet" namespace=shpo`)
+		assert.Nil(t, r.source.Report().Trouble, "it may come")
+		r.cluster.create("shpo/a")
+		assert.Equal(t, []string{"ADD shpo/a 0"}, r.news())
+		r.stop()
+	})
+}
+
+// TestAClusterThatHidesItsIdentityForAWhile has a right missing at a restart, as an
+// API server has all that has just begun: that is no other cluster.
+func TestAClusterThatHidesItsIdentityForAWhile(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.cluster.create("shop/a")
+		r.start()
+		require.Equal(t, []string{"ADD shop/a 0"}, r.news())
+		r.stop()
+		r.cluster.refuse(func(v, res, _ string) error {
+			if v == "get" {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: res}, "kube-system", errAway)
+			}
+			return nil
+		})
+		r.cluster.update("shop/a", with("data.n", "1"))
+		next := r.successor(nil)
+		next.start()
+		assert.Equal(t, []string{"UPDATE shop/a 1"}, next.news(), "not all objects again")
+		assert.Contains(t, next.log.String(), "taken_for=cluster-1")
+		next.stop()
+		r.cluster.refuse(nil)
+		r.cluster.update("shop/a", with("data.n", "2"))
+		last := r.successor(nil)
+		last.start()
+		assert.Equal(t, []string{"UPDATE shop/a 2"}, last.news())
+		last.stop()
+	})
+}
+
+// TestAFullBusAndTheEnd has Run end in time, however long there is no room, and the
+// next process emit what waited.
+func TestAFullBusAndTheEnd(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.rec.Then = func(context.Context, hearken.Event) error { return fmt.Errorf("test: %w", bus.ErrFull) }
+		for i := range 30 {
+			r.cluster.create(fmt.Sprintf("shop/o%d", i))
+		}
+		r.start()
+		time.Sleep(time.Hour)
+		began := time.Now()
+		r.stop()
+		assert.Less(t, time.Since(began), time.Second)
+		next := r.successor(nil)
+		next.start()
+		assert.Len(t, next.news(), 30)
+		next.stop()
+	})
+}
+
+// TestALeaseLostWhileEmitting has the holder cut off while an emit waits: it is
+// ended before another begins, and the other emits the same.
+func TestALeaseLostWhileEmitting(t *testing.T) {
+	l := &leases{}
+	bubble(t, leased(l, "first"), func(t *testing.T, r *rig) {
+		var endedAt time.Time
+		r.rec.Then = func(ctx context.Context, _ hearken.Event) error {
+			<-ctx.Done()
+			endedAt = time.Now()
+			return ctx.Err()
+		}
+		r.start()
+		r.cluster.create("shop/a")
+		synctest.Wait()
+		cutOff := time.Now()
+		l.refuse(apierrors.NewForbidden(leaseResource, "changes", errAway))
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		require.False(t, endedAt.IsZero(), "the emit is ended")
+		assert.Less(t, endedAt.Sub(cutOff), 15*time.Second, "before the lease expires")
+		assert.Empty(t, r.rec.Events())
+
+		l.refuse(nil)
+		r.stop()
+		second := r.successor(leased(l, "second"))
+		second.start()
+		assert.Equal(t, []string{"ADD shop/a 0"}, second.await())
+		second.stop()
 	})
 }

@@ -143,12 +143,14 @@ func (s *Source) noMatch(m meta.RESTMapper, err error) error {
 	return fmt.Errorf("%w: %w", errNoMatch, err)
 }
 
+var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"} //nolint:gochecknoglobals // a constant
+
 // clusterID returns what tells one cluster from others. It is "" where that is not
 // there or may not be read.
 func clusterID(ctx context.Context, c dynamic.Interface) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errNoAnswer)
 	defer cancel()
-	ns, err := c.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Get(ctx, "kube-system", metav1.GetOptions{})
+	ns, err := c.Resource(namespaces).Get(ctx, "kube-system", metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		return "", nil

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hearken-go/hearken"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection"
@@ -42,9 +44,13 @@ type Lease struct {
 func (l *Lease) validate(c *rest.Config, m *hearken.Mistakes) {
 	if l.Namespace == "" {
 		m.Add("Lease.Namespace", "is empty; name the namespace of the lease")
+	} else if wrong := validation.IsDNS1123Label(l.Namespace); len(wrong) > 0 {
+		m.Add("Lease.Namespace", "%q is none: %s", l.Namespace, strings.Join(wrong, "; "))
 	}
 	if l.Name == "" {
 		m.Add("Lease.Name", "is empty; give the lease a name that the replicas share")
+	} else if wrong := validation.IsDNS1123Subdomain(l.Name); len(wrong) > 0 {
+		m.Add("Lease.Name", "%q is none: %s", l.Name, strings.Join(wrong, "; "))
 	}
 	if l.Client == nil && c == nil {
 		m.Add("Lease.Client", "is nil; without a Source.Config it is needed to hold the lease")

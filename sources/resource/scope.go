@@ -45,6 +45,7 @@ type scope struct {
 	tracker   tracker
 	read      string // the resourceVersion to go on from; "": list
 	unsure    bool   // the cluster was away, and may have been set back
+	looked    bool   // for the namespace
 	shaky     bool   // the last watch began well and failed
 }
 
@@ -171,7 +172,25 @@ func (s *scope) list(ctx context.Context) error {
 	}
 	s.mem.moveTo(s.namespace, version)
 	s.read = version
+	if len(seen) == 0 && s.namespace != "" {
+		s.lookForNamespace(ctx)
+	}
 	return nil
+}
+
+// lookForNamespace warns, once, of a namespace that does not exist: the cluster
+// lists no objects in it, as if there were just none yet. Without the right to see
+// it there is no warning.
+func (s *scope) lookForNamespace(ctx context.Context) {
+	if s.looked {
+		return
+	}
+	s.looked = true
+	ctx, cancel := context.WithTimeout(ctx, retryMax)
+	defer cancel()
+	if _, err := s.clients.dynamic.Resource(namespaces).Get(ctx, s.namespace, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+		s.out.Logger.Warn("resource source watches a namespace that does not exist, or not yet", "namespace", s.namespace)
+	}
 }
 
 // pages lists the objects, page by page, and has those handled that have changed.
