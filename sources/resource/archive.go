@@ -342,7 +342,7 @@ func (a *archive) tidy(ctx context.Context) (others bool, err error) {
 			continue
 		}
 		others = true
-		if json.Unmarshal(e.Value, &h) == nil && time.Since(h.Saved) > abandoned {
+		if json.Unmarshal(e.Value, &h) == nil && time.Since(h.Saved).Abs() > abandoned {
 			old = append(old, e.Key)
 		}
 	}

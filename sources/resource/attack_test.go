@@ -14,6 +14,7 @@ import (
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/bus"
+	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/hearken-go/hearken/sources/resource"
 	"github.com/hearken-go/hearken/sources/sourcetest"
 	"github.com/stretchr/testify/assert"
@@ -22,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 )
@@ -472,5 +474,18 @@ func TestALeaseLostWhileEmitting(t *testing.T) {
 		second.start()
 		assert.Equal(t, []string{"ADD shop/a 0"}, second.await())
 		second.stop()
+	})
+}
+
+// TestAClockThatIsSetRight has deleted an object by a clock that was a year ahead.
+func TestAClockThatIsSetRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory.Store{}
+		a := resource.NewArchive(store, "id", nil)
+		ahead := time.Now().AddDate(1, 0, 0).Unix()
+		require.NoError(t, a.Save(t.Context(), map[types.UID]resource.Entry{"u": {Name: "shop/a", Version: "1", Gone: ahead}}, map[string]string{"": "1"}))
+		known, _, err := a.Load(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, known, "it is not kept for a year")
 	})
 }

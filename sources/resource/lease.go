@@ -29,7 +29,8 @@ const minLease = time.Second
 // same id. Its rights are get, create and update on leases in the namespace.
 type Lease struct {
 	// Namespace and Name are where it is, the same for all processes that share
-	// it. Both are required.
+	// it. Each event source has one of its own: of two with the same, one would
+	// wait for the other. Both are required.
 	Namespace, Name string
 	// Client is what to hold it with. Nil: made of Source.Config.
 	Client coordination.LeasesGetter
