@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"time"
@@ -84,7 +85,7 @@ func (a *archive) load(ctx context.Context, m *memory) (before bool, err error) 
 		h = head{}
 		if old != nil {
 			before = true
-			return old, json.Unmarshal(old, &h)
+			return old, decode(old, &h)
 		}
 		return json.Marshal(head{Saved: time.Now()})
 	})
@@ -108,7 +109,7 @@ func (a *archive) read(ctx context.Context, place string, into map[types.UID]ent
 			continue
 		}
 		var s shard
-		if err := json.Unmarshal(value, &s); err != nil {
+		if decode(value, &s) != nil {
 			if err := a.putAside(ctx, a.shardKey(child), value); err != nil {
 				return err
 			}
@@ -127,16 +128,23 @@ func (a *archive) read(ctx context.Context, place string, into map[types.UID]ent
 }
 
 // save tells the Store of changes: first the entries, so that whatever moment a
-// crash picks the position is not ahead of them. Saving again is harmless, and
-// what another process has saved meanwhile is kept where it is newer.
+// crash picks the position is not ahead of them. It takes out of c.known what it
+// has told, so that a Store too slow for all of it is told the rest the next time.
+// Saving again is harmless, and what another process has saved meanwhile is kept
+// where it is newer.
 func (a *archive) save(ctx context.Context, c changes) error {
-	if err := a.put(ctx, "", c.known); err != nil || c.positions == nil {
+	told := func(entries map[types.UID]entry) {
+		for uid := range entries {
+			delete(c.known, uid)
+		}
+	}
+	if err := a.put(ctx, "", c.known, told); err != nil || c.positions == nil {
 		return err
 	}
 	return a.update(ctx, a.headKey(), func(old []byte) ([]byte, error) {
 		h := head{Epoch: a.epoch}
 		if old != nil {
-			if err := json.Unmarshal(old, &h); err != nil {
+			if err := decode(old, &h); err != nil {
 				return nil, err
 			}
 		}
@@ -153,8 +161,9 @@ func (a *archive) save(ctx context.Context, c changes) error {
 	})
 }
 
-// put merges entries into the children of place.
-func (a *archive) put(ctx context.Context, place string, entries map[types.UID]entry) error {
+// put merges entries into the children of place, and calls told with those that
+// the Store has.
+func (a *archive) put(ctx context.Context, place string, entries map[types.UID]entry, told func(map[types.UID]entry)) error {
 	children := map[string]map[types.UID]entry{}
 	for uid, e := range entries {
 		child := placeOf(uid)[:len(place)+1]
@@ -164,14 +173,14 @@ func (a *archive) put(ctx context.Context, place string, entries map[types.UID]e
 		children[child][uid] = e
 	}
 	for child, entries := range children {
-		if err := a.putShard(ctx, child, entries); err != nil {
+		if err := a.putShard(ctx, child, entries, told); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *archive) putShard(ctx context.Context, place string, entries map[types.UID]entry) error {
+func (a *archive) putShard(ctx context.Context, place string, entries map[types.UID]entry, told func(map[types.UID]entry)) error {
 	var full []byte
 	err := a.update(ctx, a.shardKey(place), func(old []byte) ([]byte, error) {
 		s, err := readShard(old)
@@ -190,15 +199,16 @@ func (a *archive) putShard(ctx context.Context, place string, entries map[types.
 	})
 	switch {
 	case errors.Is(err, errSplit):
-		return a.put(ctx, place, entries)
+		return a.put(ctx, place, entries, told)
 	case errors.Is(err, errOverflow):
 		if err := a.split(ctx, place, full); err != nil && !errors.Is(err, errChanged) {
 			return err
 		}
-		return a.putShard(ctx, place, entries) // splits a shard anew that has changed meanwhile
-	default:
-		return err
+		return a.putShard(ctx, place, entries, told) // splits a shard anew that has changed meanwhile
+	case err == nil:
+		told(entries)
 	}
+	return err
 }
 
 func readShard(value []byte) (shard, error) {
@@ -206,7 +216,7 @@ func readShard(value []byte) (shard, error) {
 	if value == nil {
 		return s, nil
 	}
-	err := json.Unmarshal(value, &s)
+	err := decode(value, &s)
 	return s, err
 }
 
@@ -231,7 +241,7 @@ func (a *archive) split(ctx context.Context, place string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := a.put(ctx, place, s.Known); err != nil {
+	if err := a.put(ctx, place, s.Known, func(map[types.UID]entry) {}); err != nil {
 		return err
 	}
 	return a.update(ctx, a.shardKey(place), func(old []byte) ([]byte, error) {
@@ -253,9 +263,8 @@ func (a *archive) update(ctx context.Context, key string, f func(old []byte) ([]
 				old = nil
 			}
 			value, err := f(old)
-			if isUnreadable(err) {
+			if errors.Is(err, errUnreadable) {
 				found = bytes.Clone(old)
-				return nil, errUnreadable
 			}
 			return value, err
 		})
@@ -269,11 +278,11 @@ func (a *archive) update(ctx context.Context, key string, f func(old []byte) ([]
 	}
 }
 
-func isUnreadable(err error) bool {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	var tm *time.ParseError
-	return errors.As(err, &syntax) || errors.As(err, &typ) || errors.As(err, &tm)
+func decode(value []byte, v any) error {
+	if err := json.Unmarshal(value, v); err != nil {
+		return fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	return nil
 }
 
 func (a *archive) putAside(ctx context.Context, key string, value []byte) error {
@@ -292,7 +301,7 @@ func (a *archive) beginAnew(ctx context.Context) error {
 	err := a.update(ctx, a.headKey(), func(old []byte) ([]byte, error) {
 		var h head
 		if old != nil {
-			if err := json.Unmarshal(old, &h); err != nil {
+			if err := decode(old, &h); err != nil {
 				return nil, err
 			}
 		}
@@ -333,7 +342,7 @@ func (a *archive) tidy(ctx context.Context) (others bool, err error) {
 			continue
 		}
 		others = true
-		if json.Unmarshal(e.Value, &h) == nil && time.Since(h.Saved) > abandoned {
+		if json.Unmarshal(e.Value, &h) == nil && time.Since(h.Saved).Abs() > abandoned {
 			old = append(old, e.Key)
 		}
 	}
@@ -347,4 +356,40 @@ func (a *archive) tidy(ctx context.Context) (others bool, err error) {
 		}
 	}
 	return others, nil
+}
+
+// bounded is a Store of which no access takes longer than storeTimeout: one that
+// hangs is in trouble, and is asked again.
+type bounded struct{ bus.Store }
+
+func (b bounded) Get(ctx context.Context, key string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return b.Store.Get(ctx, key)
+}
+
+func (b bounded) Update(ctx context.Context, key string, f func(old []byte) ([]byte, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return b.Store.Update(ctx, key, f)
+}
+
+// List bounds the wait for each entry.
+func (b bounded) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error] {
+	return func(yield func(bus.Entry, error) bool) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		late := time.AfterFunc(storeTimeout, func() { cancel(context.DeadlineExceeded) })
+		defer late.Stop()
+		for e, err := range b.Store.List(ctx, prefix) {
+			late.Stop()
+			if err != nil && ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			if !yield(e, err) {
+				return
+			}
+			late.Reset(storeTimeout)
+		}
+	}
 }

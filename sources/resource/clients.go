@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -29,8 +30,8 @@ type clients struct {
 	closeIdle func()
 }
 
-// clients makes them of the Config.
-func (s *Source) clients() (clients, error) {
+// clients makes them of the Config, for use until ctx ends.
+func (s *Source) clients(ctx context.Context) (clients, error) {
 	c := clients{dynamic: s.Client, mapper: s.Mapper, closeIdle: func() {}}
 	if s.Config == nil {
 		return c, nil
@@ -44,7 +45,7 @@ func (s *Source) clients() (clients, error) {
 		return clients{}, err
 	}
 	if c.mapper == nil {
-		if c.mapper, err = discoveryMapper(s.Config, httpClient); err != nil {
+		if c.mapper, err = discoveryMapper(ctx, s.Config, httpClient); err != nil {
 			return clients{}, err
 		}
 	}
@@ -56,12 +57,50 @@ func (s *Source) clients() (clients, error) {
 	return c, nil
 }
 
-func discoveryMapper(c *rest.Config, httpClient *http.Client) (meta.RESTMapper, error) {
-	d, err := discovery.NewDiscoveryClientForConfigAndClient(c, httpClient)
+// discoveryTime is how long the cluster may take for one request of a Mapper.
+const discoveryTime = 30 * time.Second
+
+// discoveryMapper returns a Mapper whose requests end with ctx: client-go's take
+// none.
+func discoveryMapper(ctx context.Context, c *rest.Config, httpClient *http.Client) (meta.RESTMapper, error) {
+	transport := httpClient.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	bounded := *httpClient
+	bounded.Timeout = discoveryTime
+	bounded.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		asking, cancel := context.WithCancel(r.Context())
+		stop := context.AfterFunc(ctx, cancel)
+		resp, err := transport.RoundTrip(r.WithContext(asking))
+		if err != nil {
+			stop()
+			cancel()
+			return nil, err
+		}
+		resp.Body = &body{resp.Body, func() { stop(); cancel() }}
+		return resp, nil
+	})
+	d, err := discovery.NewDiscoveryClientForConfigAndClient(c, &bounded)
 	if err != nil {
 		return nil, err
 	}
 	return restmapper.NewDeferredDiscoveryRESTMapper(discoverycache.NewMemCacheClient(d)), nil
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// body calls done when it is closed.
+type body struct {
+	io.ReadCloser
+	done func()
+}
+
+func (b *body) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
 }
 
 // resetEvery is how often the Mapper is reset at most. It asks for everything
@@ -104,15 +143,19 @@ func (s *Source) noMatch(m meta.RESTMapper, err error) error {
 	return fmt.Errorf("%w: %w", errNoMatch, err)
 }
 
+var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"} //nolint:gochecknoglobals // a constant
+
 // clusterID returns what tells one cluster from others. It is "" where that is not
 // there or may not be read.
 func clusterID(ctx context.Context, c dynamic.Interface) (string, error) {
-	ns, err := c.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Get(ctx, "kube-system", metav1.GetOptions{})
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errNoAnswer)
+	defer cancel()
+	ns, err := c.Resource(namespaces).Get(ctx, "kube-system", metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		return "", nil
 	case err != nil:
-		return "", fmt.Errorf("resource: get namespace kube-system, whose uid names the cluster: %w", err)
+		return "", fmt.Errorf("resource: get namespace kube-system, whose uid names the cluster: %w", orNoAnswer(ctx, err))
 	default:
 		return string(ns.GetUID()), nil
 	}

@@ -2,6 +2,7 @@ package resource_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -40,9 +41,10 @@ type cluster struct {
 	cut       chan struct{} // closed to end all watches
 	fail      func(verb, resource, namespace string) error
 	pageSize  int
-	asked     []string // what was listed and watched
-	sent      int      // events that watches were rid of
-	bookmarks bool     // after each event that is not for a watch, as after a minute
+	asked     []string      // what was listed and watched
+	sent      int           // events that watches were rid of
+	odd       []watch.Event // what each watch begins with
+	bookmarks bool          // after each event that is not for a watch, as after a minute
 }
 
 type change struct {
@@ -206,11 +208,17 @@ func (r resourceClient) begin(ctx context.Context, verb, detail string) error {
 			err = r.cluster.fail(verb, r.gvr.Resource, r.namespace)
 		}
 	})
-	if err == nil {
+	if errors.Is(err, errHangs) {
+		<-ctx.Done()
+	}
+	if err == nil || errors.Is(err, errHangs) {
 		err = ctx.Err()
 	}
 	return err
 }
+
+// errHangs has a request wait for its context.
+var errHangs = errors.New("hangs")
 
 func (r resourceClient) Get(ctx context.Context, name string, _ metav1.GetOptions, _ ...string) (*unstructured.Unstructured, error) {
 	if err := r.begin(ctx, "get", ""); err != nil {
@@ -285,7 +293,7 @@ func (r resourceClient) Watch(ctx context.Context, opts metav1.ListOptions) (wat
 	}
 	w := &clusterWatch{resourceClient: r, sel: sel, from: from, out: make(chan watch.Event), stop: make(chan struct{})}
 	r.cluster.mu.Lock()
-	w.cut = r.cluster.cut
+	w.cut, w.odd = r.cluster.cut, r.cluster.odd
 	r.cluster.mu.Unlock()
 	go w.run(ctx)
 	return w, nil
@@ -297,6 +305,7 @@ type clusterWatch struct {
 	from      int
 	out       chan watch.Event
 	cut, stop chan struct{}
+	odd       []watch.Event
 	stopped   sync.Once
 }
 
@@ -308,6 +317,7 @@ func (w *clusterWatch) run(ctx context.Context) {
 	defer close(w.out)
 	for {
 		events, news := w.pending()
+		events, w.odd = append(slices.Clone(w.odd), events...), nil
 		for _, e := range events {
 			select {
 			case w.out <- e:

@@ -32,7 +32,7 @@
 // that lags, and the source goes on from where it was.
 //
 // An event that is too large for the bus goes again without oldBody, and then
-// with only the metadata of the object and "truncated": true.
+// with only the metadata of the object, or what names it, and "truncated": true.
 //
 // # Starting
 //
@@ -63,8 +63,11 @@
 //
 // A cluster that is away, a right that is missing (its verb, resource and
 // namespace are named) and a resource that does not exist yet do not end Run.
-// They are tried again, every ten seconds at least, logged, and shown by Health
-// as Trouble of the event source. The rights are list and watch on the resource,
-// and get on the namespace kube-system, whose uid names the cluster; without the
-// latter a state that comes from another cluster is not recognised as such.
+// They are tried again, every ten seconds at least or, where the cluster asks for
+// longer, every minute, logged, and shown by Health as Trouble of the event source;
+// so are a cluster that has not answered for 90 seconds and a Store that has not
+// for 10. The rights are list and watch on the resource, and get on the namespace
+// kube-system, whose uid names the cluster; without the latter it is taken for the
+// one last seen, and a state that comes from another cluster is not recognised as
+// such.
 package resource

@@ -227,6 +227,16 @@ func TestWhatIsTooLargeGoesWithLess(t *testing.T) {
 		assert.Equal(t, uint64(1), r.source.Report().Counters["truncated"])
 		assert.Equal(t, "uid-1/UPDATE/103", r.rec.Events()[2].ID())
 
+		limit.Store(300)
+		r.cluster.update("shop/a", with("metadata.annotations", map[string]any{"big": big}))
+		require.Equal(t, []string{"UPDATE shop/a truncated"}, r.news(), "with large metadata it has what names it")
+		d = data(t, r.rec.Events()[3])
+		assert.Equal(t, "uid-1", d.Body.Metadata.UID)
+		assert.Equal(t, "104", d.Body.Metadata.ResourceVersion)
+		assert.Equal(t, "ConfigMap", d.Body.Kind)
+		assert.Empty(t, d.Body.Metadata.Annotations)
+		assert.Equal(t, uint64(2), r.source.Report().Counters["truncated"])
+
 		limit.Store(10)
 		r.cluster.update("shop/a", with("data.n", "3"))
 		require.Empty(t, r.news())

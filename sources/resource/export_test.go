@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
@@ -35,7 +36,7 @@ func (a *Archive) Load(ctx context.Context) (map[types.UID]Entry, map[string]str
 
 // Save tells of entries and, unless they are nil, positions.
 func (a *Archive) Save(ctx context.Context, known map[types.UID]Entry, positions map[string]string) error {
-	return a.a.save(ctx, changes{known: known, positions: positions})
+	return a.a.save(ctx, changes{known: maps.Clone(known), positions: positions})
 }
 
 // Tracker is a tracker that remembers what was reached.
@@ -65,3 +66,17 @@ func (f Field) Holds(body string) bool { return hold(conditions([]Field{f}), []b
 
 // MarkerLife is how long a deletion is remembered.
 const MarkerLife time.Duration = markerLife
+
+// Known is how many objects a source without a Store remembers.
+func (s *Source) Known() int {
+	s.last.mu.Lock()
+	defer s.last.mu.Unlock()
+	return len(s.last.known)
+}
+
+// Dirty is how many of them are to be told to a Store.
+func (s *Source) Dirty() int {
+	s.last.mu.Lock()
+	defer s.last.mu.Unlock()
+	return len(s.last.dirty)
+}

@@ -22,8 +22,10 @@ type entry struct {
 	Gone    int64  `json:"d,omitempty"` // when it was deleted, in Unix seconds; 0: it is there
 }
 
+// expired says so too of what was deleted in the future, by a clock that has been
+// set right since.
 func (e entry) expired(now time.Time) bool {
-	return e.Gone != 0 && now.Sub(time.Unix(e.Gone, 0)) > markerLife
+	return e.Gone != 0 && now.Sub(time.Unix(e.Gone, 0)).Abs() > markerLife
 }
 
 func (e entry) namespace() string {

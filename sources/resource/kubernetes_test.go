@@ -33,6 +33,8 @@ func TestKubernetes(t *testing.T) {
 		"one of two holds the lease":       testLease,
 		"secrets and old bodies":           testSecrets,
 		"pages":                            testPages,
+		"a namespace that comes later":     testLateNamespace,
+		"nodes in a namespace":             testScope,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -357,4 +359,23 @@ func testPages(t *testing.T, k *kube) {
 		distinct[e.ID()] = true
 	}
 	assert.Len(t, distinct, objects)
+}
+
+// testLateNamespace has a namespace named that does not exist, which the API server
+// lists as an empty one.
+func testLateNamespace(t *testing.T, k *kube) {
+	p := k.process(t, &memory.Store{}, func(s *resource.Source) { s.Namespaces = []string{"to-come"} }).start().watching(1)
+	assert.Contains(t, p.log.String(), `does not exist, or not yet" namespace=to-come`)
+	ns := k.namespace(t, "to-come")
+	k.create(t, configMaps, ns, thing("ConfigMap", "a", "0"))
+	p.expect(true, "ADD a 0")
+}
+
+// testScope asks for what is in no namespace, in one.
+func testScope(t *testing.T, k *kube) {
+	p := k.process(t, &memory.Store{}, func(s *resource.Source) {
+		s.Resource, s.Namespaces = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, []string{"default"}
+	}).start()
+	require.Eventually(t, func() bool { return p.source.Report().Trouble != nil }, patience, 10*time.Millisecond)
+	assert.ErrorContains(t, p.source.Report().Trouble.Err, "not one of the cluster rather than of namespaces")
 }

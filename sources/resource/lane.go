@@ -218,13 +218,7 @@ func (r *run) emit(ctx context.Context, h happening, obj *unstructured.Unstructu
 	}
 	if errors.Is(err, bus.ErrRejected) && obj != nil {
 		r.counters.truncated.Add(1)
-		h.truncated = true
-		encoding := r.buffers.encode(bare(obj), func(body []byte) error {
-			h.body = body
-			err = r.emitEvent(ctx, h)
-			return nil
-		})
-		err = errors.Join(err, encoding)
+		err = r.emitTruncated(ctx, h, obj)
 	}
 	switch {
 	case err == nil:
@@ -236,6 +230,27 @@ func (r *run) emit(ctx context.Context, h happening, obj *unstructured.Unstructu
 	default:
 		return false
 	}
+}
+
+// emitTruncated emits h with the metadata of its object, and if that is too large
+// too, with what names it.
+func (r *run) emitTruncated(ctx context.Context, h happening, obj *unstructured.Unstructured) error {
+	h.truncated = true
+	var err error
+	for _, less := range []map[string]any{
+		bare(obj),
+		remains(obj.GroupVersionKind(), h.uid, obj.GetNamespace(), obj.GetName(), h.version),
+	} {
+		encoding := r.buffers.encode(less, func(body []byte) error {
+			h.body = body
+			err = r.emitEvent(ctx, h)
+			return nil
+		})
+		if err = errors.Join(err, encoding); !errors.Is(err, bus.ErrRejected) {
+			return err
+		}
+	}
+	return err
 }
 
 // emitEvent emits h until it is taken, or never will be, which is a Permanent

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hearken-go/hearken"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection"
@@ -27,7 +29,8 @@ const minLease = time.Second
 // same id. Its rights are get, create and update on leases in the namespace.
 type Lease struct {
 	// Namespace and Name are where it is, the same for all processes that share
-	// it. Both are required.
+	// it. Each event source has one of its own: of two with the same, one would
+	// wait for the other. Both are required.
 	Namespace, Name string
 	// Client is what to hold it with. Nil: made of Source.Config.
 	Client coordination.LeasesGetter
@@ -42,9 +45,13 @@ type Lease struct {
 func (l *Lease) validate(c *rest.Config, m *hearken.Mistakes) {
 	if l.Namespace == "" {
 		m.Add("Lease.Namespace", "is empty; name the namespace of the lease")
+	} else if wrong := validation.IsDNS1123Label(l.Namespace); len(wrong) > 0 {
+		m.Add("Lease.Namespace", "%q is none: %s", l.Namespace, strings.Join(wrong, "; "))
 	}
 	if l.Name == "" {
 		m.Add("Lease.Name", "is empty; give the lease a name that the replicas share")
+	} else if wrong := validation.IsDNS1123Subdomain(l.Name); len(wrong) > 0 {
+		m.Add("Lease.Name", "%q is none: %s", l.Name, strings.Join(wrong, "; "))
 	}
 	if l.Client == nil && c == nil {
 		m.Add("Lease.Client", "is nil; without a Source.Config it is needed to hold the lease")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -22,7 +23,9 @@ const (
 	laneCount = 8
 	// flushEvery is how often the Store is told what has changed. What it does not
 	// know yet when the process is killed is emitted again, with the same ids.
-	flushEvery   = 3 * time.Second
+	flushEvery = 3 * time.Second
+	// storeTimeout bounds one access to the Store, and all that it is told at the
+	// end.
 	storeTimeout = 10 * time.Second
 
 	retryMin = 500 * time.Millisecond
@@ -71,9 +74,7 @@ func (r *run) all(parent context.Context) error {
 		r.lanes[i] = make(chan task)
 		lanes.Go(func() { r.work(ctx, r.lanes[i]) })
 	}
-	if r.arch != nil {
-		flusher.Go(func() { r.flushes(ctx, end) })
-	}
+	flusher.Go(func() { r.flushes(ctx, end) })
 	for _, s := range r.scopes() {
 		scopes.Go(func() {
 			if err := s.keep(ctx); err != nil {
@@ -85,10 +86,9 @@ func (r *run) all(parent context.Context) error {
 	end(nil)
 	lanes.Wait()
 	flusher.Wait()
-	if r.arch == nil {
-		return context.Cause(ctx)
-	}
-	if err := r.flush(parent); err != nil {
+	last, cancel := context.WithTimeout(context.WithoutCancel(parent), storeTimeout)
+	defer cancel()
+	if err := r.flush(last); err != nil {
 		r.out.Logger.Warn("the Store was not told the last of what the resource source knows: after a restart some events come again", "error", err)
 	}
 	return context.Cause(ctx)
@@ -150,22 +150,16 @@ func (r *run) recall(ctx context.Context) error {
 		r.mem = r.last
 		return nil
 	}
-	var cluster string
-	err := r.retry(ctx, "cluster", func(ctx context.Context) (err error) {
-		cluster, err = clusterID(ctx, r.clients.dynamic)
-		return err
-	})
+	store := bounded{r.out.Store}
+	cluster, err := r.cluster(ctx, store)
 	if err != nil {
 		return err
-	}
-	if cluster == "" {
-		r.out.Logger.Warn("resource source may not get the namespace kube-system, whose uid names the cluster: should the state be used with another cluster, it is not noticed at once")
 	}
 	id, err := r.identity(cluster, r.gvr.GroupResource())
 	if err != nil {
 		return err
 	}
-	r.arch = &archive{store: r.out.Store, id: id, log: r.out.Logger}
+	r.arch = &archive{store: store, id: id, log: r.out.Logger}
 	err = r.retry(ctx, "store", func(ctx context.Context) (err error) {
 		r.mem = newMemory()
 		if r.before, err = r.arch.load(ctx, r.mem); err != nil {
@@ -177,6 +171,40 @@ func (r *run) recall(ctx context.Context) error {
 		r.out.Logger.Info("resource source has no state for this cluster, resource, selection and filters: this is a first start", "other_state", r.before, "after_start", r.AfterStart)
 	}
 	return err
+}
+
+// clusterKey is where the Store has the uid of the cluster that was last seen.
+const clusterKey = "v1/cluster"
+
+// cluster returns the uid of the cluster. Where it may not be read, as for a moment
+// when an API server has just begun and knows no rights yet, it is the one that was
+// last seen: to take the cluster for another would emit all objects again.
+func (r *run) cluster(ctx context.Context, store bus.Store) (uid string, err error) {
+	err = r.retry(ctx, "cluster", func(ctx context.Context) (err error) {
+		uid, err = clusterID(ctx, r.clients.dynamic)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	seen := uid
+	err = r.retry(ctx, "store", func(ctx context.Context) error {
+		err := store.Update(ctx, clusterKey, func(old []byte) ([]byte, error) {
+			if seen = uid; seen == "" {
+				seen = string(old)
+				return old, nil
+			}
+			return []byte(seen), nil
+		})
+		if err != nil {
+			return fmt.Errorf("resource: load what is known from the Store: %w", err)
+		}
+		return nil
+	})
+	if uid == "" {
+		r.out.Logger.Warn("resource source may not get the namespace kube-system, whose uid names the cluster: should the state be used with another cluster, it is not noticed at once", "taken_for", seen)
+	}
+	return seen, err
 }
 
 func (r *run) scopes() []*scope {
@@ -224,6 +252,8 @@ func (r *run) flushes(ctx context.Context, end context.CancelCauseFunc) {
 		}
 		err := r.flush(ctx)
 		switch {
+		case ctx.Err() != nil:
+			return
 		case err == nil:
 			r.trouble.end(r.out.Logger, "state")
 		case errors.Is(err, errNewEpoch):
@@ -234,10 +264,13 @@ func (r *run) flushes(ctx context.Context, end context.CancelCauseFunc) {
 	}
 }
 
+// flush tells the Store, if there is one, what has changed. When that fails, or
+// ctx ends, what the Store has been told already is not told again.
 func (r *run) flush(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
 	c := r.mem.collect(time.Now())
+	if r.arch == nil {
+		return nil
+	}
 	err := r.arch.save(ctx, c)
 	if err != nil {
 		r.mem.restore(c)

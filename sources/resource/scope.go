@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,7 +26,16 @@ const (
 	watchGrace = time.Minute
 	// settled is how long a watch goes well before its next failure is the first.
 	settled = 5 * time.Second
+	// answerTime is how long the cluster may take to answer. It gives itself a
+	// minute.
+	answerTime = 90 * time.Second
+	// maxDelay is how long a cluster that asks for a pause is left alone at most.
+	maxDelay = time.Minute
+	// maxListings is how often a list begins again since its pages are too old.
+	maxListings = 3
 )
+
+var errNoAnswer = fmt.Errorf("the cluster has not answered within %v", answerTime)
 
 // scope is a namespace that is watched, or all of them.
 type scope struct {
@@ -35,6 +45,8 @@ type scope struct {
 	tracker   tracker
 	read      string // the resourceVersion to go on from; "": list
 	unsure    bool   // the cluster was away, and may have been set back
+	looked    bool   // for the namespace
+	shaky     bool   // the last watch began well and failed
 }
 
 func newScope(r *run, namespace string) *scope {
@@ -52,11 +64,12 @@ func (s *scope) keep(ctx context.Context) error {
 	if s.namespace != "" {
 		what += " in " + s.namespace
 	}
+	expiries := 0 // in a row
 	for attempt := 1; ctx.Err() == nil; attempt++ {
 		began := time.Now()
 		err := s.follow(ctx, func() { s.trouble.end(s.out.Logger, what) })
 		if time.Since(began) > settled {
-			attempt = 1
+			attempt, expiries = 1, 0
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -70,6 +83,10 @@ func (s *scope) keep(ctx context.Context) error {
 		case isExpired(err):
 			s.out.Logger.Info("the cluster does not tell any more what happened since: listing again", "position", s.read, "error", err)
 			s.read = ""
+			if expiries++; expiries > 1 { // though it was listed anew
+				s.shaky = true
+				s.trouble.begin(s.out.Logger, what, err)
+			}
 			if attempt == 1 {
 				continue
 			}
@@ -86,11 +103,11 @@ func (s *scope) keep(ctx context.Context) error {
 }
 
 // pauseAfter is how long to wait after a failure, at least as long as the cluster
-// asks.
+// asks, within reason.
 func pauseAfter(err error, attempt int) time.Duration {
 	pause := jitter(attempt, retryMin, retryMax)
 	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
-		pause = max(pause, time.Duration(seconds)*time.Second)
+		pause = max(pause, min(time.Duration(seconds)*time.Second, maxDelay))
 	}
 	return pause
 }
@@ -113,9 +130,9 @@ func (s *scope) follow(ctx context.Context, well func()) error {
 // ask finds out whether the cluster was set back to before s.read: a watch from a
 // resourceVersion to come would be silent until it has come.
 func (s *scope) ask(ctx context.Context) error {
-	page, err := s.client.List(ctx, metav1.ListOptions{LabelSelector: s.selector, Limit: 1})
+	page, err := s.page(ctx, metav1.ListOptions{LabelSelector: s.selector, Limit: 1})
 	if err != nil {
-		return explain(err, "list", s.gvr, s.namespace)
+		return err
 	}
 	return s.notOlder(ctx, page.GetResourceVersion(), s.read)
 }
@@ -155,22 +172,41 @@ func (s *scope) list(ctx context.Context) error {
 	}
 	s.mem.moveTo(s.namespace, version)
 	s.read = version
+	if len(seen) == 0 && s.namespace != "" {
+		s.lookForNamespace(ctx)
+	}
 	return nil
+}
+
+// lookForNamespace warns, once, of a namespace that does not exist: the cluster
+// lists no objects in it, as if there were just none yet. Without the right to see
+// it there is no warning.
+func (s *scope) lookForNamespace(ctx context.Context) {
+	if s.looked {
+		return
+	}
+	s.looked = true
+	ctx, cancel := context.WithTimeout(ctx, retryMax)
+	defer cancel()
+	if _, err := s.clients.dynamic.Resource(namespaces).Get(ctx, s.namespace, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+		s.out.Logger.Warn("resource source watches a namespace that does not exist, or not yet", "namespace", s.namespace)
+	}
 }
 
 // pages lists the objects, page by page, and has those handled that have changed.
 func (s *scope) pages(ctx context.Context, position string) (version string, seen map[types.UID]struct{}, err error) {
 	seen = map[types.UID]struct{}{}
 	opts := metav1.ListOptions{LabelSelector: s.selector, Limit: pageSize}
-	for {
-		page, err := s.client.List(ctx, opts)
-		if isExpired(err) && opts.Continue != "" { // a full bus has kept it waiting
+	for listings := 1; ; {
+		page, err := s.page(ctx, opts)
+		if isExpired(err) && opts.Continue != "" && listings < maxListings { // a full bus has kept it waiting
+			listings++
 			opts.Continue, version = "", ""
 			clear(seen)
 			continue
 		}
 		if err != nil {
-			return "", nil, explain(err, "list", s.gvr, s.namespace)
+			return "", nil, err
 		}
 		if version == "" {
 			version = page.GetResourceVersion()
@@ -183,6 +219,9 @@ func (s *scope) pages(ctx context.Context, position string) (version string, see
 			if !s.concerns(obj) {
 				continue
 			}
+			if err := s.identified(obj); err != nil {
+				return "", nil, err
+			}
 			fillKind(obj, page)
 			seen[obj.GetUID()] = struct{}{}
 			t := task{uid: obj.GetUID(), what: listed, obj: obj, quiet: s.AfterStart && position == "", unsure: s.before || position != ""}
@@ -194,6 +233,34 @@ func (s *scope) pages(ctx context.Context, position string) (version string, see
 			return version, seen, nil
 		}
 	}
+}
+
+// page asks for some of the objects.
+func (s *scope) page(ctx context.Context, opts metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errNoAnswer)
+	defer cancel()
+	page, err := s.client.List(ctx, opts)
+	if err != nil {
+		return nil, explain(orNoAnswer(ctx, err), "list", s.gvr, s.namespace)
+	}
+	return page, nil
+}
+
+// orNoAnswer returns errNoAnswer if that is why ctx, and so the request that failed
+// with err, has ended.
+func orNoAnswer(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		return errNoAnswer
+	}
+	return err
+}
+
+// identified refuses an object that cannot be told from others.
+func (s *scope) identified(obj *unstructured.Unstructured) error {
+	if obj.GetUID() == "" || obj.GetResourceVersion() == "" {
+		return fmt.Errorf("resource: the cluster has %s without a uid or resourceVersion, such as %s", s.gvr.GroupResource(), nameOf(obj))
+	}
+	return nil
 }
 
 // fillKind gives an object of a list the kind that only the list may say.
@@ -210,35 +277,59 @@ func (s *scope) concerns(obj *unstructured.Unstructured) bool {
 		(s.CreatedBy.IsZero() || !obj.GetCreationTimestamp().After(s.CreatedBy))
 }
 
-// watch has what happens after s.read handled, until the watch ends.
+// watch has what happens after s.read handled, until the watch ends. It calls well
+// when it goes well: once it is open, but where the one before failed then, once it
+// has told something or stood for a while.
 func (s *scope) watch(ctx context.Context, well func()) error {
 	life := watchLife + rand.N(watchLife)
-	seconds := int64(life / time.Second)
-	w, err := s.client.Watch(ctx, metav1.ListOptions{
-		LabelSelector: s.selector, ResourceVersion: s.read, AllowWatchBookmarks: true, TimeoutSeconds: &seconds,
-	})
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w, err := s.open(ctx, cancel, life)
 	if err != nil {
-		return explain(err, "watch", s.gvr, s.namespace)
+		return err
 	}
 	defer w.Stop()
-	well()
-	late := time.NewTimer(life + watchGrace)
+	well = sync.OnceFunc(well)
+	if !s.shaky {
+		well()
+	}
+	s.shaky = false
+	late, steady := time.NewTimer(life+watchGrace), time.NewTimer(settled)
 	defer late.Stop()
+	defer steady.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-late.C: // the connection may be dead
 			return nil
+		case <-steady.C:
+			well()
 		case e, ok := <-w.ResultChan():
 			if !ok {
 				return nil
 			}
 			if err := s.take(ctx, e); err != nil {
+				s.shaky = !isExpired(err)
 				return err
 			}
+			well()
 		}
 	}
+}
+
+// open opens a watch, for which cancel ends ctx when there is no answer.
+func (s *scope) open(ctx context.Context, cancel context.CancelCauseFunc, life time.Duration) (watch.Interface, error) {
+	seconds := int64(life / time.Second)
+	late := time.AfterFunc(answerTime, func() { cancel(errNoAnswer) })
+	defer late.Stop()
+	w, err := s.client.Watch(ctx, metav1.ListOptions{
+		LabelSelector: s.selector, ResourceVersion: s.read, AllowWatchBookmarks: true, TimeoutSeconds: &seconds,
+	})
+	if err != nil {
+		return nil, explain(orNoAnswer(ctx, err), "watch", s.gvr, s.namespace)
+	}
+	return w, nil
 }
 
 // take has an event of a watch handled. While all lanes are busy, since the bus is
@@ -252,8 +343,11 @@ func (s *scope) take(ctx context.Context, e watch.Event) error {
 		return fmt.Errorf("resource: watch %s: got a %T", s.gvr.GroupResource(), e.Object)
 	}
 	version := obj.GetResourceVersion()
-	if version == "" {
-		return fmt.Errorf("resource: watch %s: got an object without a resourceVersion: %s %s/%s", s.gvr.GroupResource(), obj.GetKind(), obj.GetNamespace(), obj.GetName())
+	if e.Type == watch.Bookmark && version == "" {
+		return nil
+	}
+	if err := s.identified(obj); err != nil && e.Type != watch.Bookmark {
+		return err
 	}
 	switch {
 	case e.Type == watch.Bookmark, !s.concerns(obj):

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 )
@@ -51,7 +52,8 @@ type Source struct {
 	Mapper meta.RESTMapper
 
 	// Namespaces are those whose objects are watched, each on its own, so that
-	// rights in them are enough. Empty: all.
+	// rights in them are enough. One that does not exist has no objects until it
+	// does, which is logged at the start if it may be got. Empty: all.
 	Namespaces []string
 	// Types are those emitted. Empty: all.
 	Types []Type
@@ -63,9 +65,12 @@ type Source struct {
 	Labels string
 	// Fields are conditions on the object's JSON, all of which have to hold for
 	// its event to be emitted. They are judged event by event: an object that
-	// comes to fulfil them is an UPDATE.
+	// comes to fulfil them is an UPDATE. Of Secrets they see what events tell: see
+	// the field Secrets.
 	Fields []Field
-	// CreatedBy excludes objects that were created after it. Zero: none.
+	// CreatedBy excludes objects that were created after it. It is part of the
+	// selection: one that is computed anew at each start, from the time of day,
+	// makes each start a first one. Zero: none.
 	CreatedBy time.Time
 
 	// AfterStart leaves out the objects that exist when the source is started for
@@ -121,7 +126,12 @@ func (s *Source) Validate() error {
 			m.Add(at, "is empty; leave Namespaces out to watch all")
 		case slices.Contains(s.Namespaces[:i], ns):
 			m.Add(at, "is %q, which is there already", ns)
+		case len(validation.IsDNS1123Label(ns)) > 0:
+			m.Add(at, "%q is no namespace: %s", ns, strings.Join(validation.IsDNS1123Label(ns), "; "))
 		}
+	}
+	if strings.ContainsAny(s.NamePrefix, "/%") {
+		m.Add("NamePrefix", "is %q; no name has '/' or '%%' in it, and a namespace goes into Namespaces", s.NamePrefix)
 	}
 	for i, t := range s.Types {
 		if t != Add && t != Update && t != Delete {
@@ -164,6 +174,8 @@ func (s *Source) validateResource(m *hearken.Mistakes) {
 		m.Add("Resource.Resource", "is empty; it is the plural name, such as \"deployments\"")
 	case strings.Contains(s.Resource.Resource, "/"):
 		m.Add("Resource.Resource", "is %q; a subresource cannot be watched", s.Resource.Resource)
+	case s.Resource.Resource != strings.ToLower(s.Resource.Resource):
+		m.Add("Resource.Resource", "is %q; it is the plural name in lower case, such as \"deployments\", and a kind goes into Kind", s.Resource.Resource)
 	}
 	if s.mapped() && s.Mapper == nil && s.Config == nil {
 		m.Add("Mapper", "is nil; without a Config it is needed to find the resource of a kind, or its version")
@@ -191,7 +203,7 @@ func (s *Source) Run(ctx context.Context, out hearken.Output) error {
 	if !s.warned.Swap(true) {
 		s.warn(out)
 	}
-	clients, err := s.clients()
+	clients, err := s.clients(ctx)
 	if err != nil {
 		return hearken.Permanent(fmt.Errorf("resource: Config: %w", err))
 	}

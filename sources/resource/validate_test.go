@@ -31,6 +31,11 @@ func TestMistakes(t *testing.T) {
 		"no name of the resource":  {&resource.Source{Client: client, Resource: schema.GroupVersionResource{Version: "v1"}}, []string{"Resource.Resource"}},
 		"no kind":                  {&resource.Source{Config: config, Kind: schema.GroupVersionKind{Version: "v1"}}, []string{"Kind.Kind"}},
 		"a subresource":            {&resource.Source{Client: client, Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods/log"}}, []string{"Resource.Resource"}},
+		"a kind for a resource":    {&resource.Source{Client: client, Resource: schema.GroupVersionResource{Version: "v1", Resource: "ConfigMap"}}, []string{"Resource.Resource"}},
+		"names that are none": {&resource.Source{
+			Client: client, Resource: configMaps, Namespaces: []string{"Shop_1", "a/b"}, NamePrefix: "shop/web",
+			Lease: &resource.Lease{Namespace: "a/b", Name: "My_Lease", Client: &leases{}},
+		}, []string{"Lease.Name", "Lease.Namespace", "NamePrefix", "Namespaces[0]", "Namespaces[1]"}},
 		"all at once": {&resource.Source{
 			Client: client, Resource: configMaps, Namespaces: []string{"a", "", "a"}, Types: []resource.Type{"ADD", "MODIFIED"}, Labels: "a in b",
 			Fields: []resource.Field{

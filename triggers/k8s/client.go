@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/hearken-go/hearken"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -72,7 +71,8 @@ func (c *Client) Validate() error {
 }
 
 // Resource returns where an object like o lives: its kind's resource, in its
-// namespace. It is Permanent that o has no apiVersion or kind, a namespace too
+// namespace. Ask for it anew in each attempt, for the definition of a kind may be
+// replaced. It is Permanent that o has no apiVersion or kind, a namespace too
 // many or too few, or a name or namespace that would lead elsewhere; that no such
 // kind is there passes, for its definition may come.
 func (c *Client) Resource(ctx context.Context, o *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
@@ -104,34 +104,20 @@ func (c *Client) locate(ctx context.Context, o *unstructured.Unstructured) (loca
 	if err != nil {
 		return location{}, err
 	}
+	forget := func() { c.kinds.forget(gvk) }
 	namespace := o.GetNamespace()
 	switch {
 	case !k.namespaced && namespace != "":
 		return location{}, hearken.Permanent(fmt.Errorf("a %s has no namespace, but this one is given %q", gvk.Kind, namespace))
 	case !k.namespaced:
-		return location{resource: c.api.Resource(k.resource)}, nil
+		return location{resource: &served{c.api.Resource(k.resource), forget}}, nil
 	case namespace == "":
 		namespace = c.Namespace
 	}
 	if namespace == "" {
 		return location{}, hearken.Permanent(fmt.Errorf("the %s names no namespace; set metadata.namespace, or the Client's Namespace", gvk.Kind))
 	}
-	return location{c.api.Resource(k.resource).Namespace(namespace), namespace}, nil
-}
-
-// forget forgets the kind of o when err says that it is not served.
-func (c *Client) forget(o *unstructured.Unstructured, err error) {
-	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
-		return
-	}
-	c.once.Do(c.open) // it is open, or there was nothing to answer so
-	if c.kinds == nil {
-		return
-	}
-	if !names(status.Status()) {
-		c.kinds.forget(o.GroupVersionKind())
-	}
+	return location{&served{c.api.Resource(k.resource).Namespace(namespace), forget}, namespace}, nil
 }
 
 // kindOf returns what o says it is.

@@ -1,6 +1,7 @@
 package k8s_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/fake"
 )
 
@@ -129,6 +132,64 @@ func TestKindServedNoMore(t *testing.T) {
 	}
 	last := s.Requests()[len(s.Requests())-1]
 	assert.True(t, strings.HasPrefix(last, "GET /apis/example.com/v1"), last)
+}
+
+// Whatever is asked of a kind, so also by those who use a Client for themselves.
+func TestKindServedNoMoreWhateverIsAsked(t *testing.T) {
+	for name, ask := range map[string]func(context.Context, dynamic.ResourceInterface, *unstructured.Unstructured) error{
+		"create": func(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+			_, err := r.Create(ctx, o, metav1.CreateOptions{})
+			return err
+		},
+		"update": func(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+			_, err := r.Update(ctx, o, metav1.UpdateOptions{})
+			return err
+		},
+		"delete": func(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+			return r.Delete(ctx, o.GetName(), metav1.DeleteOptions{})
+		},
+		"get": func(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+			_, err := r.Get(ctx, o.GetName(), metav1.GetOptions{})
+			return err
+		},
+		"list": func(ctx context.Context, r dynamic.ResourceInterface, _ *unstructured.Unstructured) error {
+			_, err := r.List(ctx, metav1.ListOptions{})
+			return err
+		},
+		"watch": func(ctx context.Context, r dynamic.ResourceInterface, _ *unstructured.Unstructured) error {
+			_, err := r.Watch(ctx, metav1.ListOptions{})
+			return err
+		},
+		"patch": func(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+			_, err := r.Patch(ctx, o.GetName(), types.MergePatchType, []byte("{}"), metav1.PatchOptions{})
+			return err
+		},
+		"apply": func(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+			_, err := r.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "x"})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kubefake.New(t, widgets)
+			c := client(t, s)
+			o := object("example.com/v1", "Widget", "default", "a")
+			r, err := c.Resource(t.Context(), o)
+			require.NoError(t, err)
+			s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == "/apis/example.com/v1" {
+					return false
+				}
+				http.Error(w, "404 page not found", http.StatusNotFound)
+				return true
+			})
+			require.Error(t, ask(t.Context(), r, o))
+			_, err = c.Resource(t.Context(), o)
+			require.NoError(t, err)
+			last := s.Requests()[len(s.Requests())-1]
+			assert.True(t, strings.HasPrefix(last, "GET /apis/example.com/v1"), last)
+			assert.NotContains(t, last, "widgets", "it is looked for again")
+		})
+	}
 }
 
 func TestKindByServer(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 // there, in its namespace if they have one.
 func (c *Client) CreateOnce(ctx context.Context, o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	made, err := c.create(ctx, o, createMode{})
-	c.forget(o, err)
 	return made, Failed(ctx, "create", o, err)
 }
 

@@ -130,13 +130,19 @@ func text(s string) hearken.Payload {
 func installWidgets(tb testing.TB, c *k8s.Client) string {
 	tb.Helper()
 	group := c.Namespace + ".example.com"
+	defineWidgets(tb, c, group, "Namespaced")
+	return group
+}
+
+func defineWidgets(tb testing.TB, c *k8s.Client, group, scope string) {
+	tb.Helper()
 	put(tb, c, parse(tb, fmt.Sprintf(`
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: widgets.%[1]s}
 spec:
   group: %[1]s
-  scope: Namespaced
+  scope: %[2]s
   names: {kind: Widget, listKind: WidgetList, plural: widgets, singular: widget}
   versions:
   - name: v1
@@ -145,7 +151,7 @@ spec:
     subresources: {status: {}}
     schema:
       openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
-`, group)))
+`, group, scope)))
 	require.Eventually(tb, func() bool {
 		crd := get(tb, c, bare("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets."+group))
 		conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
@@ -156,7 +162,6 @@ spec:
 		}
 		return false
 	}, 10*time.Second, 20*time.Millisecond)
-	return group
 }
 
 // lossy hands requests on and, while it is on, loses the answers.

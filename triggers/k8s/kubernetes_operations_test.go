@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/triggers/k8s"
@@ -336,4 +337,26 @@ func TestServerOwners(t *testing.T) {
 	fails(t, owned(put(t, elsewhere, bare("v1", "Secret", "there"))), firing(t, "1"), true,
 		"owner Secret "+c.Namespace+"/there: it is not there, and no owner can be in another namespace")
 	assert.Len(t, list(t, c, bare("v1", "ConfigMap", "")), 2)
+}
+
+// A definition is replaced by one of another scope: whoever uses the Client finds
+// that out.
+func TestServerKindOfAnotherScope(t *testing.T) {
+	t.Parallel()
+	c := admin(t)
+	group := installWidgets(t, c)
+	o := parse(t, "{apiVersion: "+group+"/v1, kind: Widget, metadata: {name: w}}")
+	put(t, c, o)
+	crd := bare("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets."+group)
+	fires(t, &k8s.Trigger{Client: c, Object: fixed(crd), Operation: k8s.Delete}, firing(t, "1"))
+	require.Eventually(t, func() bool { return get(t, c, crd) == nil }, 30*time.Second, 20*time.Millisecond)
+	defineWidgets(t, c, group, "Cluster")
+	require.Eventually(t, func() bool {
+		r, err := c.Resource(t.Context(), o)
+		if err != nil {
+			return false // it was looked for in between
+		}
+		_, err = r.Create(t.Context(), o, metav1.CreateOptions{})
+		return err == nil
+	}, time.Minute, 100*time.Millisecond)
 }

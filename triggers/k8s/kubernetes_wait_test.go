@@ -148,6 +148,11 @@ func TestServerWaitForTheGeneration(t *testing.T) {
 	fails(t, trigger, firing(t, "1"), true, "it is not so that status.observedGeneration is 2")
 	setStatus(t, c, o, map[string]any{"phase": "Ready", "observedGeneration": int64(2)})
 	fires(t, trigger, firing(t, "1"))
+
+	setStatus(t, c, o, map[string]any{"phase": "Ready", "observedGeneration": "1"}) // as Argo Rollouts has it
+	fails(t, trigger, firing(t, "1"), true, "it is not so that status.observedGeneration is 2")
+	setStatus(t, c, o, map[string]any{"phase": "Ready", "observedGeneration": "2"})
+	fires(t, trigger, firing(t, "1"))
 }
 
 // It is serial: the other tests wait for it to end.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 // sensor act.
 //
 // States that the object's controller has not caught up with are not judged:
-// those with a status.observedGeneration below metadata.generation.
+// those with a status.observedGeneration, a number or the text of one, below
+// metadata.generation.
 type Policy struct {
 	// Until are the conditions that must all hold for the firing to succeed.
 	// Empty: there is no wait.
@@ -111,10 +113,23 @@ func (t *Trigger) wait(ctx context.Context, o *unstructured.Unstructured) error 
 	return hearken.Permanent(fmt.Errorf("wait for %s: after %v it is not so that %s", describe(o), t.Wait.For, missing))
 }
 
+// observedGeneration returns which generation of o its controller has seen, if it
+// says so. Argo Rollouts says it as text.
+func observedGeneration(o *unstructured.Unstructured) (seen int64, ok bool) {
+	v, _, _ := unstructured.NestedFieldNoCopy(o.Object, "status", "observedGeneration") // a status that is no object has none
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case string:
+		seen, err := strconv.ParseInt(v, 10, 64)
+		return seen, err == nil
+	}
+	return 0, false
+}
+
 // judge returns what does not hold yet, or an error for what must not hold.
 func (p *Policy) judge(o *unstructured.Unstructured) (missing string, err error) {
-	seen, ok, err := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
-	if err == nil && ok && seen < o.GetGeneration() {
+	if seen, ok := observedGeneration(o); ok && seen < o.GetGeneration() {
 		return fmt.Sprintf("status.observedGeneration is %d", o.GetGeneration()), nil
 	}
 	text, err := json.Marshal(o.Object)

@@ -36,6 +36,12 @@ func TestPolicy(t *testing.T) {
 	}
 	generation := status(map[string]any{"phase": "Succeeded", "done": true, "observedGeneration": 1})
 	generation["metadata"].(map[string]any)["generation"] = 2
+	// As Argo Rollouts says it, as it said it long ago, and as somebody might.
+	asText := func(seen any) map[string]any {
+		o := status(map[string]any{"phase": "Succeeded", "done": true, "observedGeneration": seen})
+		o["metadata"].(map[string]any)["generation"] = 10
+		return o
+	}
 	for name, tt := range map[string]struct {
 		policy k8s.Policy
 		object map[string]any
@@ -57,6 +63,10 @@ func TestPolicy(t *testing.T) {
 		"label and path":       {both, of(labelled("done"))(map[string]any{"n": 3}), ""},
 		"label, not path":      {both, of(labelled("done"))(map[string]any{"n": 2}), `label phase is "done" and status.n is 3`},
 		"not caught up":        {phase, generation, "it is not so that status.observedGeneration is 2"},
+		"not caught up, text":  {phase, asText("9"), "it is not so that status.observedGeneration is 10"},
+		"caught up, text":      {phase, asText("10"), ""},
+		"a hash":               {phase, asText("7d9f9c5b4"), ""},
+		"no generation":        {phase, asText(nil), ""},
 		"deleted in the while": {phase, nil, "wait for ConfigMap default/a: it was deleted"},
 	} {
 		t.Run(name, func(t *testing.T) {

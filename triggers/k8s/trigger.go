@@ -115,7 +115,6 @@ func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
 	act := action{Trigger: t, firing: f, object: o}
 	made, err := act.do(ctx)
 	if err != nil {
-		t.Client.forget(o, err)
 		return Failed(ctx, t.Operation.String(), o, err)
 	}
 	if !t.Wait.isSet() || made == nil {

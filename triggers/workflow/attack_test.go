@@ -2,8 +2,11 @@ package workflow_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -158,4 +161,96 @@ func TestRolloutDeletedAfterItWasAborted(t *testing.T) {
 	})
 	require.NoError(t, steer(t, s, workflow.Abort).Fire(t.Context(), newFiring(t, "1")))
 	assert.Nil(t, s.Object(rollout))
+}
+
+// A manifest may name owners: Kubernetes would delete at once what has one that is
+// not there.
+func TestSubmitWithOwners(t *testing.T) {
+	const owned = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata:\n  generateName: w-\n  ownerReferences: [{apiVersion: argoproj.io/v1alpha1, kind: CronWorkflow, name: nightly, uid: %s}]\n"
+	const cron = inArgo + "cronworkflows/nightly"
+	s := newFake(t)
+	for _, tt := range []struct{ name, uid, says string }{
+		{"not there", "u", "owner CronWorkflow argo/nightly: it is not there, and no owner can be in another namespace"},
+		{"another", "other", "the one that is there has uid "},
+		{"there", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			uid := tt.uid
+			if tt.name != "not there" {
+				s.Put(cron, object(t, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata: {name: nightly, namespace: argo}").Object)
+			}
+			if uid == "" {
+				uid = string(stored(t, s, cron).GetUID())
+			}
+			submit := &workflow.Submit{Client: clientOf(t, s.URL), Manifest: &k8s.Manifest{Text: fmt.Sprintf(owned, uid)}}
+			require.NoError(t, submit.Validate())
+			err := submit.Fire(t.Context(), newFiring(t, "1"))
+			if tt.says == "" {
+				require.NoError(t, err)
+				assert.Len(t, only(t, s).GetOwnerReferences(), 1)
+				return
+			}
+			require.ErrorContains(t, err, tt.says)
+			assert.True(t, hearken.IsPermanent(err))
+		})
+	}
+}
+
+// A definition may be replaced by one of another scope while triggers act.
+func TestKindServedNoMore(t *testing.T) {
+	for name, trigger := range map[string]func(*k8s.Client) hearken.Trigger{
+		"control": func(c *k8s.Client) hearken.Trigger {
+			return &workflow.Control{Client: c, Operation: workflow.Suspend, Name: params.Const("build-x")}
+		},
+		"rollout": func(c *k8s.Client) hearken.Trigger {
+			return &workflow.Rollout{Client: c, Operation: workflow.Abort, Name: params.Const("build-x")}
+		},
+		"submit": func(c *k8s.Client) hearken.Trigger {
+			return &workflow.Submit{Client: c, WorkflowTemplate: "build-x"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFake(t)
+			s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == "/apis/argoproj.io/v1alpha1" {
+					return false
+				}
+				http.Error(w, "404 page not found", http.StatusNotFound)
+				return true
+			})
+			fires := trigger(clientOf(t, s.URL))
+			for range 2 {
+				err := fires.Fire(t.Context(), newFiring(t, "1"))
+				require.Error(t, err)
+				assert.False(t, hearken.IsPermanent(err), err)
+			}
+			asked := 0
+			for _, r := range s.Requests() {
+				if strings.HasPrefix(r, "GET /apis/argoproj.io/v1alpha1 ") || r == "GET /apis/argoproj.io/v1alpha1" {
+					asked++
+				}
+			}
+			assert.Equal(t, 2, asked, s.Requests())
+		})
+	}
+}
+
+// What is no final phase is waited over, whatever it is.
+func TestWaitOverOddStatuses(t *testing.T) {
+	for _, status := range []string{"null", "{}", "text", "{phase: null}", "{phase: 5}", "{phase: Paused}", "{phase: succeeded}", "{nodes: null, phase: Pending}"} {
+		t.Run(status, func(t *testing.T) {
+			s := newFake(t)
+			submit := &workflow.Submit{Client: clientOf(t, s.URL), Manifest: fixed(manifest), Wait: time.Minute}
+			ended := make(chan error, 1)
+			go func() { ended <- submit.Fire(t.Context(), newFiring(t, "1")) }()
+			require.Eventually(t, func() bool { return s.Watches() == 1 }, 10*time.Second, time.Millisecond)
+			wf := only(t, s)
+			path := workflows + wf.GetName()
+			wf.Object["status"] = object(t, "status: "+status).Object["status"]
+			s.Put(path, wf.Object)
+			wf.Object["status"] = map[string]any{"phase": "Succeeded"}
+			s.Put(path, wf.Object)
+			require.NoError(t, <-ended)
+		})
+	}
 }

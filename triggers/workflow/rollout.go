@@ -22,13 +22,16 @@ type RolloutOperation string
 // The operations of the kubectl plugin on a rollout that is under way.
 const (
 	// Promote ends the pause that the rollout is in. One that is not paused is
-	// an error that passes: it may not have come to its pause yet.
+	// an error that passes: it may not have come to its pause yet. One that has
+	// been aborted is a Permanent error.
 	Promote RolloutOperation = "promote"
 	// PromoteFull goes to the new version at once, over all steps, pauses and
-	// analyses. Of a rollout that is through nothing is asked.
+	// analyses, and takes an abort back. Of a rollout that is through nothing is
+	// asked.
 	PromoteFull RolloutOperation = "promote in full"
-	// Abort goes back to the stable version. A rollout that is through is a
-	// Permanent error: nothing goes back any more.
+	// Abort goes back to the stable version, and takes a promotion in full back
+	// that is under way. A rollout that is through is a Permanent error: nothing
+	// goes back any more.
 	Abort RolloutOperation = "abort"
 )
 
@@ -148,12 +151,12 @@ func (r *Rollout) check(ctx context.Context, t *target, now stage) error {
 func (r *Rollout) wanting(ro *unstructured.Unstructured) bool {
 	switch r.Operation {
 	case Promote:
-		return isSet(ro, "spec", "paused") || hasPause(ro)
+		return !isSet(ro, "status", "abort") && (isSet(ro, "spec", "paused") || hasPause(ro))
 	case PromoteFull:
 		now := r.stageOf(ro)
 		return now.hash != now.stable && !isSet(ro, "status", "promoteFull")
 	default:
-		return !isSet(ro, "status", "abort")
+		return !isSet(ro, "status", "abort") || isSet(ro, "status", "promoteFull")
 	}
 }
 
@@ -185,6 +188,9 @@ func (r *Rollout) statusPatch(ro *unstructured.Unstructured) []change {
 	case PromoteFull:
 		return append(patch, change{"add", "/status/promoteFull", true})
 	case Abort:
+		if isSet(ro, "status", "promoteFull") { // by which its controller would take the abort back
+			patch = append(patch, change{"add", "/status/promoteFull", false})
+		}
 		return append(patch, change{"add", "/status/abort", true})
 	}
 	if !hasPause(ro) {

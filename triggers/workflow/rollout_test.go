@@ -132,6 +132,16 @@ func TestRolloutPatches(t *testing.T) {
 			hash + `{"op":"add","path":"/status/abort","value":true}]`,
 			"status:\n  abort: true\n  currentPodHash: abc\n  currentStepIndex: 1\n  stableRS: old\n",
 		},
+		"abort a promotion in full": {
+			workflow.Abort, "status: {currentPodHash: abc, stableRS: old, promoteFull: true}",
+			hash + `{"op":"add","path":"/status/promoteFull","value":false},{"op":"add","path":"/status/abort","value":true}]`,
+			"status:\n  abort: true\n  currentPodHash: abc\n  promoteFull: false\n  stableRS: old\n",
+		},
+		"promote in full what is aborted": {
+			workflow.PromoteFull, "status: {abort: true, currentPodHash: abc, stableRS: old}",
+			hash + `{"op":"add","path":"/status/promoteFull","value":true}]`,
+			"status:\n  abort: true\n  currentPodHash: abc\n  promoteFull: true\n  stableRS: old\n",
+		},
 		"abort what is aborted": {
 			workflow.Abort, "status: {abort: true, currentPodHash: abc, stableRS: old}",
 			"", "status:\n  abort: true\n  currentPodHash: abc\n  stableRS: old\n",
@@ -172,6 +182,9 @@ func TestRolloutRefuses(t *testing.T) {
 		"not paused":              {workflow.Promote, "{currentPodHash: abc, stableRS: old, currentStepIndex: 2}", "it is not paused, or not yet: abc/2", false},
 		"nothing to promote":      {workflow.Promote, "{currentPodHash: abc, stableRS: abc}", "abc is the stable version already", true},
 		"aborted":                 {workflow.Promote, "{currentPodHash: abc, stableRS: old, abort: true}", "it has been aborted", true},
+		"aborted at its pause":    {workflow.Promote, "{currentPodHash: abc, stableRS: old, abort: true, currentStepIndex: 1, pauseConditions: [{}]}", "it has been aborted", true},
+		"no status":               {workflow.Promote, "null", "its controller has not seen it yet", false},
+		"an odd status":           {workflow.Promote, "{currentPodHash: abc, stableRS: old, currentStepIndex: one, pauseConditions: {}}", "it is not paused, or not yet: abc", false},
 		"nothing to abort":        {workflow.Abort, "{currentPodHash: abc, stableRS: abc}", "abc is the stable version already", true},
 		"not seen by controllers": {workflow.Abort, "{}", "its controller has not seen it yet", false},
 	} {
@@ -179,7 +192,7 @@ func TestRolloutRefuses(t *testing.T) {
 			s := newFake(t)
 			putRollout(t, s, "status: "+tt.status)
 			r := steer(t, s, tt.op)
-			if name != "not seen by controllers" {
+			if name != "not seen by controllers" && name != "no status" {
 				r.PodHash = params.Data(push, "hash")
 			}
 			err := r.Fire(t.Context(), newFiring(t, "1"))
@@ -201,6 +214,7 @@ func TestPromotionBegun(t *testing.T) {
 		"not yet":            {"{currentPodHash: abc, stableRS: old, currentStepIndex: 1, pauseConditions: [{}]}", 1},
 		"promoted":           {"{currentPodHash: abc, stableRS: old, currentStepIndex: 1}", 0},
 		"at the next pause":  {"{currentPodHash: abc, stableRS: old, currentStepIndex: 3, pauseConditions: [{}]}", 0},
+		"aborted since":      {"{currentPodHash: abc, stableRS: old, currentStepIndex: 1, abort: true, pauseConditions: [{}]}", 0},
 		"at another version": {"{currentPodHash: new, stableRS: old, currentStepIndex: 1, pauseConditions: [{}]}", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -213,6 +227,21 @@ func TestPromotionBegun(t *testing.T) {
 			require.NoError(t, steer(t, s, workflow.Promote).Fire(t.Context(), f))
 			assert.Len(t, *came, tt.patches)
 			assert.Equal(t, f.ID, stored(t, s, rollout).GetAnnotations()[acts])
+		})
+	}
+}
+
+// An event without a pod hash is about none, and not about any.
+func TestRolloutOfAnEmptyPodHash(t *testing.T) {
+	for name, hash := range map[string]params.Value{"empty": params.Const(""), "null": params.Const(nil)} {
+		t.Run(name, func(t *testing.T) {
+			s := newFake(t)
+			putRollout(t, s, "status: {currentPodHash: abc, stableRS: old, currentStepIndex: 1, pauseConditions: [{}]}")
+			r := steer(t, s, workflow.Promote)
+			r.PodHash = hash
+			err := r.Fire(t.Context(), newFiring(t, "1"))
+			require.ErrorContains(t, err, `it is at pod hash "abc", not at`)
+			assert.True(t, hearken.IsPermanent(err))
 		})
 	}
 }
