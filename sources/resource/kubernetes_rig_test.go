@@ -204,6 +204,13 @@ func (p *process) watching(n int) *process {
 	}
 }
 
+// well waits until the source has no trouble, which is a moment after it has
+// listed again.
+func (p *process) well() {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return p.source.Report().Trouble == nil }, patience, 10*time.Millisecond)
+}
+
 func (p *process) stop() {
 	p.cancel()
 	if err, ok := <-p.ended; ok {

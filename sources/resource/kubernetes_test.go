@@ -281,7 +281,7 @@ func testLateCRD(t *testing.T, k *kube) {
 	byResource.expect(true, "ADD w 0")
 	byKind.expect(true, "ADD w 0")
 	t.Logf("found %v after the CRD was created", time.Since(installed).Round(time.Second))
-	assert.Nil(t, byKind.source.Report().Trouble)
+	byKind.well()
 }
 
 func testSelector(t *testing.T, k *kube) {
@@ -310,7 +310,7 @@ func testLease(t *testing.T, k *kube) {
 	replica := func(identity string) *process {
 		return k.process(t, store, func(s *resource.Source) {
 			s.Namespaces = []string{ns}
-			s.Lease = &resource.Lease{Namespace: ns, Name: "changes", Identity: identity, Duration: 3 * time.Second}
+			s.Lease = &resource.Lease{Namespace: ns, Name: "changes", Identity: identity}
 		}).start()
 	}
 	first := replica("first").watching(1)

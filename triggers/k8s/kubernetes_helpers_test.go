@@ -19,6 +19,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// patience is how long a test waits for what must come, also on a machine that has
+// much else to do.
+const patience = time.Minute
+
 // as is the configuration of a user of the cluster, with connections of its own.
 func as(tb testing.TB, user string) *rest.Config {
 	tb.Helper()
@@ -146,16 +150,16 @@ spec:
     schema:
       openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
 `, group)))
+	// That it is established comes before it is served, and a client that has missed
+	// a kind does not look for it again at once: each look is another client's.
 	require.Eventually(tb, func() bool {
-		crd := get(tb, c, bare("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets."+group))
-		conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
-		for _, c := range conditions {
-			if m := c.(map[string]any); m["type"] == "Established" && m["status"] == "True" {
-				return true
-			}
+		r, err := (&k8s.Client{Config: c.Config, Namespace: c.Namespace}).Resource(tb.Context(), bare(group+"/v1", "Widget", ""))
+		if err != nil {
+			return false
 		}
-		return false
-	}, 10*time.Second, 20*time.Millisecond)
+		_, err = r.List(tb.Context(), metav1.ListOptions{})
+		return err == nil
+	}, patience, 50*time.Millisecond)
 	return group
 }
 
