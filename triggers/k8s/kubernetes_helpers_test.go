@@ -19,10 +19,6 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// patience is how long a test waits for what must come, also on a machine that has
-// much else to do.
-const patience = time.Minute
-
 // as is the configuration of a user of the cluster, with connections of its own.
 func as(tb testing.TB, user string) *rest.Config {
 	tb.Helper()

@@ -112,19 +112,6 @@ func TestServerWaitFailedByLabel(t *testing.T) {
 	assert.True(t, hearken.IsPermanent(err))
 }
 
-// tooLong fires until there was time enough to see the object, as a pipeline does.
-func tooLong(t *testing.T, trigger *k8s.Trigger) error {
-	t.Helper()
-	require.NoError(t, trigger.Validate())
-	for began := time.Now(); ; {
-		err := trigger.Fire(t.Context(), firing(t, "1"))
-		t.Log(err)
-		if hearken.IsPermanent(err) || err == nil || time.Since(began) > patience {
-			return err
-		}
-	}
-}
-
 func TestServerWaitTooLong(t *testing.T) {
 	t.Parallel()
 	c := admin(t)
