@@ -167,8 +167,11 @@ type Sensor struct {
 	Actions []Action
 
 	// Workers is how many firings run at once in this process, those that wait
-	// for a RateLimit included. Zero: 16; at most 65,536. One: events are
-	// handled one after the other, though a retried one later.
+	// for a RateLimit included. Zero: 16; at most 65,536. Events that come
+	// within moments are handled at the same time, so a later one may be done
+	// before an earlier one. One: in the order in which the bus stored them,
+	// one after the other, though a retried one later; of several processes of
+	// the pipeline each does so with those that it gets.
 	Workers int
 
 	// InFlight is how many events are held unsettled in this process: waiting

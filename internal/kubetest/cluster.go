@@ -11,12 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/hearken-go/hearken/internal/freeport"
 )
 
 // Config says how a cluster is to be. The zero value has one user, the
@@ -41,6 +42,10 @@ type Cluster struct {
 	client    *http.Client
 }
 
+// portTries is how often a cluster is started on other ports when somebody has
+// taken one before its server could.
+const portTries = 3
+
 // Start starts a cluster and returns when its namespace default is there, after
 // about four seconds. Stop ends it.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
@@ -48,6 +53,15 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	for try := 1; ; try++ {
+		c, err := startOnce(ctx, assets, cfg)
+		if !errors.Is(err, errTaken) || try == portTries {
+			return c, err
+		}
+	}
+}
+
+func startOnce(ctx context.Context, assets string, cfg Config) (*Cluster, error) {
 	dir, err := os.MkdirTemp("", "kubetest-")
 	if err != nil {
 		return nil, err
@@ -61,7 +75,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 }
 
 func (c *Cluster) start(ctx context.Context) error {
-	ports, err := freePorts(ctx, 3)
+	ports, err := freeport.Find(ctx, 3)
 	if err != nil {
 		return err
 	}
@@ -227,23 +241,4 @@ contexts: [{name: kubetest, context: {cluster: kubetest, user: admin}}]
 clusters: [{name: kubetest, cluster: {server: "URL", certificate-authority: "CA"}}]
 users: [{name: admin, user: {token: "TOKEN"}}]
 `)), 0o600)
-}
-
-// freePorts returns ports that nobody listened on a moment ago.
-func freePorts(ctx context.Context, n int) ([]string, error) {
-	var listen net.ListenConfig
-	var ports []string
-	for range n {
-		l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }() // all at the end, so that they differ
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			return nil, err
-		}
-		ports = append(ports, port)
-	}
-	return ports, nil
 }

@@ -3,6 +3,7 @@ package kubetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -77,26 +78,54 @@ func (p *process) stop(sig syscall.Signal) {
 	_ = p.guard.Wait()
 }
 
+// errTaken is that another process has the port.
+var errTaken = errors.New("the port is taken")
+
+const (
+	// patience is how long a server may take to be ready: seconds, unless the
+	// machine has much else to do.
+	patience = 3 * time.Minute
+	// askTimeout is how long it may take to say so: an API server that is just
+	// starting may leave a request without an answer for a minute.
+	askTimeout = 10 * time.Second
+)
+
 // wait asks ready until it returns nil, and gives up when the server ends or
-// after a minute.
+// patience does.
 func (p *process) wait(ctx context.Context, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := ready(ctx)
+		err := askOnce(ctx, ready)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-p.done:
-			return fmt.Errorf("%s ended; its log ends:\n%s", p.name, p.tail())
+			return p.ended()
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w; its log ends:\n%s", p.name, err, p.tail())
 		}
 	}
+}
+
+func askOnce(ctx context.Context, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return ready(ctx)
+}
+
+// ended says why it ended by itself.
+func (p *process) ended() error {
+	tail := p.tail()
+	err := fmt.Errorf("%s ended; its log ends:\n%s", p.name, tail)
+	if bytes.Contains(tail, []byte("address already in use")) {
+		return errors.Join(errTaken, err)
+	}
+	return err
 }
 
 // tail returns the last lines of the server's log.

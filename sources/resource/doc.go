@@ -27,7 +27,9 @@
 // "partial": true.
 //
 // Events of one object are emitted in order, those of different objects several
-// at once. A change is emitted until the bus has stored it. While the bus is full
+// at once. A sensor that is to handle them in that order has one of Workers, in
+// one process: the last UPDATE of an object and its DELETE are milliseconds
+// apart. A change is emitted until the bus has stored it. While the bus is full
 // the watch is not read, so that nothing piles up here; the cluster ends a watch
 // that lags, and the source goes on from where it was.
 //

@@ -27,8 +27,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 60 * time.Second
+// patience is how long a test waits for what must come, also on a machine that has
+// much else to do.
+const patience = 2 * time.Minute
 
 var (
 	namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
@@ -202,6 +203,13 @@ func (p *process) watching(n int) *process {
 			require.FailNow(p.t, "the source does not watch", "%v\n%s", p.source.Report().Trouble, p.log)
 		}
 	}
+}
+
+// well waits until the source has no trouble, which is a moment after it has
+// listed again.
+func (p *process) well() {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return p.source.Report().Trouble == nil }, patience, 10*time.Millisecond)
 }
 
 func (p *process) stop() {

@@ -3,6 +3,7 @@ package k8s_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/internal/kubefake"
@@ -20,6 +21,10 @@ var (
 
 	push = &hearken.Dependency{EventSource: &hearken.EventSource{Name: "git", Event: "push"}}
 )
+
+// patience is how long a test waits for what must come, also on a machine that has
+// much else to do.
+const patience = time.Minute
 
 // client returns a client of s that leaves no connection behind.
 func client(tb testing.TB, s *kubefake.Server) *k8s.Client {

@@ -18,6 +18,8 @@ import (
 	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/hearken-go/hearken/triggers/params"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -37,15 +39,15 @@ func TestServerQuota(t *testing.T) {
 	// What the controller of quotas does, step by step.
 	hard := map[string]any{"count/secrets": "1"}
 	setStatus(t, c, quota, map[string]any{"hard": hard})
-	require.Eventually(t, says("status unknown for quota"), 20*time.Second, 100*time.Millisecond)
+	require.Eventually(t, says("status unknown for quota"), patience, 100*time.Millisecond)
 	fails(t, trigger, firing(t, "1"), false, "create Secret "+c.Namespace+"/a-", "status unknown for quota")
 
 	setStatus(t, c, quota, map[string]any{"hard": hard, "used": map[string]any{"count/secrets": "1"}})
-	require.Eventually(t, says("exceeded quota"), 20*time.Second, 100*time.Millisecond)
+	require.Eventually(t, says("exceeded quota"), patience, 100*time.Millisecond)
 	fails(t, trigger, firing(t, "1"), false, "exceeded quota: q, requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1")
 
 	setStatus(t, c, quota, map[string]any{"hard": hard, "used": map[string]any{"count/secrets": "0"}})
-	require.Eventually(t, func() bool { return trigger.Fire(t.Context(), firing(t, "1")) == nil }, 20*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return trigger.Fire(t.Context(), firing(t, "1")) == nil }, patience, 100*time.Millisecond)
 }
 
 func TestServerNamespaces(t *testing.T) {
@@ -89,6 +91,15 @@ metadata: {name: maker}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: maker}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: reader}]`))
 	maker := &k8s.Client{Config: as(t, "reader"), Namespace: c.Namespace}
+	// The API server takes a moment to heed a role.
+	require.Eventually(t, func() bool {
+		r, err := maker.Resource(t.Context(), bare("v1", "ConfigMap", ""))
+		if err != nil {
+			return false
+		}
+		_, err = r.Get(t.Context(), "made", metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	}, patience, 50*time.Millisecond)
 	trigger := &k8s.Trigger{
 		Client: maker, Object: fixed(bare("v1", "ConfigMap", "made")),
 		Wait: k8s.Policy{Until: []k8s.Condition{{Path: "data.done"}}, For: time.Minute},
@@ -137,7 +148,7 @@ func TestServerKinds(t *testing.T) {
 		fails(t, trigger, firing(t, "1"), false, "create Widget w: the API server has no such kind, or not yet", `no matches for kind "Widget"`)
 	}
 	installWidgets(t, c)
-	require.Eventually(t, func() bool { return trigger.Fire(t.Context(), firing(t, "1")) == nil }, 15*time.Second, 200*time.Millisecond,
+	require.Eventually(t, func() bool { return trigger.Fire(t.Context(), firing(t, "1")) == nil }, patience, 200*time.Millisecond,
 		"a definition that is installed later is found")
 	fires(t, trigger, firing(t, "1"))
 	fails(t, &k8s.Trigger{Client: c, Object: fixed(bare("v1", "Configmap", "a"))}, firing(t, "1"), false, `no matches for kind "Configmap" in version "v1"`)
@@ -165,7 +176,7 @@ webhooks:
 - name: `+name+`.example.com
   admissionReviewVersions: [v1]
   sideEffects: None
-  timeoutSeconds: 2
+  timeoutSeconds: 30
   clientConfig: {url: "`+url+`", caBundle: "`+ca+`"}
   objectSelector: {matchLabels: {webhook: `+c.Namespace+name+`}}
   rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
@@ -182,7 +193,7 @@ webhooks:
 		require.Eventually(t, func() bool {
 			err := labelled(name).Fire(t.Context(), firing(t, time.Now().String()))
 			return err != nil && strings.Contains(err.Error(), says)
-		}, 20*time.Second, 100*time.Millisecond)
+		}, patience, 100*time.Millisecond)
 	}
 	fails(t, labelled("refuses"), firing(t, "last"), true, "denied the request: not on a Friday")
 	fails(t, labelled("away"), firing(t, "last"), false, `failed calling webhook "away.example.com"`)

@@ -152,16 +152,16 @@ spec:
     schema:
       openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
 `, group, scope)))
+	// That it is established comes before it is served, and a client that has missed
+	// a kind does not look for it again at once: each look is another client's.
 	require.Eventually(tb, func() bool {
-		crd := get(tb, c, bare("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets."+group))
-		conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
-		for _, c := range conditions {
-			if m := c.(map[string]any); m["type"] == "Established" && m["status"] == "True" {
-				return true
-			}
+		r, err := (&k8s.Client{Config: c.Config, Namespace: c.Namespace}).Resource(tb.Context(), bare(group+"/v1", "Widget", ""))
+		if err != nil {
+			return false
 		}
-		return false
-	}, 10*time.Second, 20*time.Millisecond)
+		_, err = r.List(tb.Context(), metav1.ListOptions{})
+		return err == nil
+	}, patience, 50*time.Millisecond)
 }
 
 // lossy hands requests on and, while it is on, loses the answers.

@@ -39,12 +39,12 @@ func TestServerKilledInAPipeline(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, p.Emit(t.Context(), source, e))
 		if i == firings/2 {
-			require.Eventually(t, func() bool { return len(list(t, c, bare("v1", "ConfigMap", ""))) > 10 }, 20*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return len(list(t, c, bare("v1", "ConfigMap", ""))) > 10 }, patience, time.Millisecond)
 			cluster.KillAPIServer()
 		}
 	}
 	require.NoError(t, cluster.StartAPIServer(t.Context()))
-	require.Eventually(t, func() bool { return len(list(t, c, bare("v1", "ConfigMap", ""))) >= firings }, 30*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(list(t, c, bare("v1", "ConfigMap", ""))) >= firings }, patience, 50*time.Millisecond)
 	seen := make(map[any]bool)
 	all := list(t, c, bare("v1", "ConfigMap", ""))
 	for _, o := range all {

@@ -49,8 +49,9 @@ type subject struct {
 	made    int
 }
 
-// patience bounds a firing that the target answers.
-const patience = 10 * time.Second
+// patience bounds a firing that the target answers, also where 64 at once change
+// one object on a machine that is busy.
+const patience = time.Minute
 
 // firing returns a firing unlike those before.
 func (s *subject) firing() hearken.Firing {

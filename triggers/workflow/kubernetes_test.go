@@ -70,7 +70,7 @@ func (w *realWorld) beforeTheDefinitions(t *testing.T) func(*testing.T) {
 	return func(t *testing.T) {
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
 			assert.NoError(c, submit.Fire(t.Context(), f))
-		}, 15*time.Second, 500*time.Millisecond, "a client looks again after ten seconds")
+		}, patience, 500*time.Millisecond, "a client looks again after ten seconds")
 		assert.Len(t, w.made(t, f), 1)
 	}
 }
@@ -115,10 +115,13 @@ func testSubmitToEachEnd(t *testing.T, w *realWorld) {
 			t.Parallel()
 			f := newFiring(t, "end "+how)
 			submit := &workflow.Submit{
-				Client: w.client, Manifest: fixed(manifest), Edit: playing(how), Wait: 20 * time.Second,
+				Client: w.client, Manifest: fixed(manifest), Edit: playing(how), Wait: patience,
 				Arguments: params.Object{"message": params.Event(push)},
 			}
 			if how == "hang" {
+				submit.Wait = 0
+				require.NoError(t, submit.Fire(t.Context(), f))
+				w.until(t, "Workflow", w.made(t, f)[0].GetName(), phaseIs("Running"))
 				submit.Wait = 3 * time.Second
 			}
 			err := submit.Fire(t.Context(), f)
@@ -142,7 +145,7 @@ func testSubmitFromEach(t *testing.T, w *realWorld) {
 		"cluster-workflow-template": {ClusterWorkflowTemplate: "from"},
 		"cron-workflow":             {CronWorkflow: "from"},
 	} {
-		submit.Client, submit.Wait = w.client, 20*time.Second
+		submit.Client, submit.Wait = w.client, patience
 		submit.Arguments = params.Object{"message": params.Data(push, "name")}
 		f := newFiring(t, "from "+name)
 		require.NoError(t, submit.Validate())
@@ -155,7 +158,7 @@ func testSubmitFromEach(t *testing.T, w *realWorld) {
 			assert.Equal(t, "b", list[0].GetLabels()["a"])
 			assert.Equal(t, "CronWorkflow", list[0].GetOwnerReferences()[0].Kind)
 		}
-		submit.Edit, submit.Wait = playing("fail: x"), 20*time.Second
+		submit.Edit, submit.Wait = playing("fail: x"), patience
 		require.ErrorContains(t, submit.Fire(t.Context(), newFiring(t, "fail "+name)), "ended Failed: x")
 		submit.Edit, submit.Wait = playing("hang"), time.Second
 		require.ErrorContains(t, submit.Fire(t.Context(), newFiring(t, "hang "+name)), "has not ended after 1s")
@@ -175,7 +178,7 @@ func testCreateAfterCrash(t *testing.T, w *realWorld) {
 	require.ErrorIs(t, err, errLost)
 	assert.False(t, hearken.IsPermanent(err))
 	require.Len(t, w.made(t, f), 1)
-	require.NoError(t, (&workflow.Submit{Client: w.client, Manifest: fixed(manifest), Wait: 20 * time.Second}).Fire(t.Context(), f))
+	require.NoError(t, (&workflow.Submit{Client: w.client, Manifest: fixed(manifest), Wait: patience}).Fire(t.Context(), f))
 	assert.Len(t, w.made(t, f), 1)
 }
 
@@ -195,7 +198,7 @@ func (l losing) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func testResubmitCounts(t *testing.T, w *realWorld) {
 	f := newFiring(t, "again")
-	submit := &workflow.Submit{Client: w.client, Manifest: fixed(manifest), Edit: playing("fail: no"), Wait: 20 * time.Second, Resubmit: 1}
+	submit := &workflow.Submit{Client: w.client, Manifest: fixed(manifest), Edit: playing("fail: no"), Wait: patience, Resubmit: 1}
 	err := submit.Fire(t.Context(), f)
 	require.ErrorContains(t, err, "ended Failed: no")
 	assert.False(t, hearken.IsPermanent(err))

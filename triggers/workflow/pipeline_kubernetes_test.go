@@ -5,7 +5,6 @@ package workflow_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -47,12 +46,14 @@ func testCompleted(t *testing.T, w *realWorld) {
 	require.NoError(t, err)
 	require.NoError(t, p.Emit(t.Context(), pushes, e))
 
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	firings, err := acted.Wait(ctx, 1)
 	require.NoError(t, err)
+	submissions, err := submitted.Wait(ctx, 1) // which has been done, and may not have been noted
+	require.NoError(t, err)
 	for path, want := range map[string]string{
-		workflow.FiringPath:           submitted.Firings()[0].ID,
+		workflow.FiringPath:           submissions[0].ID,
 		workflow.EventsPath + ".push": "commit-1",
 		"body.status.message":         "no such branch",
 		"type":                        "ADD",

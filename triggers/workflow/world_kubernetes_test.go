@@ -78,10 +78,14 @@ func reference(kind, name string) *unstructured.Unstructured {
 	return o
 }
 
+// patience is how long a test waits for what must come, also on a machine that has
+// much else to do.
+const patience = time.Minute
+
 // until waits for a state and returns the object.
 func (w *realWorld) until(t *testing.T, kind, name string, is func(o *unstructured.Unstructured) bool) *unstructured.Unstructured {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var last *unstructured.Unstructured
 	o, err := w.client.Wait(ctx, reference(kind, name), func(o *unstructured.Unstructured) (bool, error) {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/hearken-go/hearken/internal/freeport"
 )
 
 // variable says to the test binary that it is the example.
@@ -64,14 +66,11 @@ func Run(t *testing.T, flags ...string) *Process {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ports, err := freeport.Find(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", ports[0])
 }
 
 // Interrupt asks it to end, as Ctrl-C does.

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for the example.
-const patience = time.Minute
+// patience is how long a test waits for the example, also on a machine that has
+// much else to do.
+const patience = 2 * time.Minute
 
 // Line reads the next line of stdout, which is JSON, into v.
 func (p *Process) Line(t *testing.T, v any) {
@@ -21,7 +22,7 @@ func (p *Process) Line(t *testing.T, v any) {
 	tooLong := time.AfterFunc(patience, func() { _ = p.Process.Kill() })
 	defer tooLong.Stop()
 	if !p.Lines.Scan() {
-		t.Fatal("there is no further line, or not within a minute")
+		t.Fatal("there is no further line, or not within two minutes")
 	}
 	if err := json.Unmarshal(p.Lines.Bytes(), v); err != nil {
 		t.Fatalf("%s: %v", p.Lines.Bytes(), err)

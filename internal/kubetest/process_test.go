@@ -1,0 +1,29 @@
+package kubetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAsksAgainWhereNoAnswerComes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, asked := &process{done: make(chan struct{})}, 0
+		require.NoError(t, p.wait(t.Context(), func(ctx context.Context) error {
+			if asked++; asked < 3 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}))
+		assert.Equal(t, 3, asked)
+
+		err := p.wait(t.Context(), func(context.Context) error { return errors.New("still starting") })
+		assert.ErrorContains(t, err, "still starting")
+	})
+}
