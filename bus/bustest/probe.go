@@ -272,11 +272,19 @@ func (p *probe) take(s bus.Subscription, n int) []bus.Delivery {
 	p.t.Helper()
 	var ds []bus.Delivery
 	for len(ds) < n {
-		if d := p.receive(s); !again(ds, d) {
-			ds = append(ds, d)
-		}
+		ds = append(ds, p.next(s, ds))
 	}
 	return ds
+}
+
+// next returns the next delivery that is of none of ds.
+func (p *probe) next(s bus.Subscription, ds []bus.Delivery) bus.Delivery {
+	p.t.Helper()
+	for {
+		if d := p.receive(s); !again(ds, d) {
+			return d
+		}
+	}
 }
 
 // again reports whether d is a redelivery of one of ds.

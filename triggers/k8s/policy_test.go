@@ -3,6 +3,7 @@ package k8s_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func TestPolicy(t *testing.T) {
 		says   string // empty: success
 	}{
 		"label":                {label, labelled("done"), ""},
-		"another label":        {label, labelled("begun"), `after 100ms it is not so that label phase is "done"`},
+		"another label":        {label, labelled("begun"), `it is not so that label phase is "done"`},
 		"no label":             {label, configMap("a").Object, `it is not so that label phase is "done"`},
 		"condition":            {ready, status(map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "True"}}}), ""},
 		"condition, not":       {ready, status(map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "False"}}}), `status.conditions.#(type=="Ready").status is True`},
@@ -60,11 +61,12 @@ func TestPolicy(t *testing.T) {
 		"deleted in the while": {phase, nil, "wait for ConfigMap default/a: it was deleted"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := kubefake.New(t, configMaps)
 			s.Put(pathA, configMap("a").Object)
-			tt.policy.For = 100 * time.Millisecond
-			if tt.says == "" || tt.object == nil {
-				tt.policy.For = time.Minute
+			tt.policy.For = time.Minute
+			if tt.object != nil && tt.says != "" && !strings.Contains(tt.says, "it has failed") {
+				tt.policy.For = 3 * time.Second // which is waited for, and in which the object must have been seen
 			}
 			trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(configMap("a")), Operation: k8s.CreateIfAbsent, Wait: tt.policy}
 			require.NoError(t, trigger.Validate())
@@ -78,6 +80,9 @@ func TestPolicy(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, tt.says)
+			if tt.policy.For < time.Minute {
+				require.ErrorContains(t, err, "after 3s it is not so that ")
+			}
 			assert.True(t, hearken.IsPermanent(err))
 			assert.NotErrorIs(t, err, context.DeadlineExceeded)
 		})
@@ -130,7 +135,7 @@ func TestWaitResumes(t *testing.T) {
 func TestWaitForWhatCannotBeSeen(t *testing.T) {
 	s := kubefake.New(t, configMaps)
 	trigger := waitingTrigger(t, s)
-	trigger.Wait.For = 50 * time.Millisecond
+	trigger.Wait.For = 2 * time.Second // in which it must have been asked for once
 	s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodGet || r.URL.Path == "/api/v1" {
 			return false
@@ -139,7 +144,7 @@ func TestWaitForWhatCannotBeSeen(t *testing.T) {
 		return true
 	})
 	err := trigger.Fire(t.Context(), firing(t, "1"))
-	require.ErrorContains(t, err, "could not be seen within 50ms")
+	require.ErrorContains(t, err, "could not be seen within 2s")
 	require.ErrorContains(t, err, "not now")
 	assert.False(t, hearken.IsPermanent(err))
 }

@@ -58,7 +58,7 @@ func waiting(t *testing.T, s *kubefake.Server) (end func() (*unstructured.Unstru
 		select {
 		case o := <-ended:
 			return o.o, o.err
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("Wait does not return")
 			return nil, nil
 		}
@@ -67,7 +67,7 @@ func waiting(t *testing.T, s *kubefake.Server) (end func() (*unstructured.Unstru
 
 func watches(t *testing.T, s *kubefake.Server) {
 	t.Helper()
-	require.Eventually(t, func() bool { return s.Watches() == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.Watches() == 1 }, time.Minute, time.Millisecond)
 }
 
 func TestWait(t *testing.T) {

@@ -50,7 +50,7 @@ type subject struct {
 }
 
 // patience bounds a firing that the target answers.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // firing returns a firing unlike those before.
 func (s *subject) firing() hearken.Firing {

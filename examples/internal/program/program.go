@@ -4,7 +4,9 @@ package program
 
 import (
 	"bufio"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -62,16 +64,24 @@ func Run(t *testing.T, flags ...string) *Process {
 	return &Process{cmd, "", bufio.NewScanner(out), log}
 }
 
+// freeAddr returns an address that is free, and none of those that the system
+// gives to whoever asks for any: another test could have it before the example.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(t.Context(), "tcp", addr); err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return addr
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // Interrupt asks it to end, as Ctrl-C does.
