@@ -15,6 +15,14 @@ import (
 // echoing returns a proxy to a server that sends back what it gets.
 func echoing(t *testing.T) *crashtest.Proxy {
 	t.Helper()
+	p, err := crashtest.NewProxy(t.Context(), echoServer(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Close()) })
+	return p
+}
+
+func echoServer(t *testing.T) (address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
@@ -30,10 +38,7 @@ func echoing(t *testing.T) *crashtest.Proxy {
 			}()
 		}
 	}()
-	p, err := crashtest.NewProxy(t.Context(), l.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, p.Close()) })
-	return p
+	return l.Addr().String()
 }
 
 func dial(t *testing.T, p *crashtest.Proxy) net.Conn {
@@ -84,6 +89,22 @@ func TestProxyCuts(t *testing.T) {
 		assert.Error(t, err)
 	}
 	_, err := echo(dial(t, p), "a new one")
+	assert.NoError(t, err)
+}
+
+// The server behind it may be away, and come back elsewhere.
+func TestProxyFollowsItsTarget(t *testing.T) {
+	p := echoing(t)
+	before := dial(t, p)
+	_, err := echo(before, "a")
+	require.NoError(t, err)
+	p.SetTarget("")
+	_, err = echo(dial(t, p), "b")
+	require.Error(t, err)
+	_, err = echo(before, "c")
+	assert.NoError(t, err, "what is connected stays so")
+	p.SetTarget(echoServer(t))
+	_, err = echo(dial(t, p), "d")
 	assert.NoError(t, err)
 }
 
