@@ -29,7 +29,7 @@ help: ## Show this list
 .PHONY: test
 test: ## Run all tests with the race detector, in random order, uncached
 	@$(if $(RACE),,echo "WARNING: no C compiler (go env CGO_ENABLED is 0): testing WITHOUT the race detector" >&2)
-	go test $(RACE) -shuffle=on -count=1 -timeout=5m $(PACKAGES)
+	go test $(RACE) -shuffle=on -count=1 -timeout=10m $(PACKAGES)
 
 # Without the race detector, which make test has: there is more load so.
 .PHONY: soak

@@ -11,8 +11,8 @@ import (
 func closeCases() []busCase {
 	const handsBack = "Close leaves the group and hands back what is held or buffered, at once, to the other members or to the next one."
 	return []busCase{
-		{name: "Close/hands back at once, to the next member", clause: handsBack, prove: closeToNext},
-		{name: "Close/hands back at once, to another member", clause: handsBack, prove: closeToOther},
+		{name: "Close/hands back at once, to the next member", clause: handsBack, prove: patient(closeToNext)},
+		{name: "Close/hands back at once, to another member", clause: handsBack, prove: patient(closeToOther)},
 		{name: "Close/the group remains", clause: "The group and its place remain.", prove: closeKeepsGroup},
 		{
 			name: "Close/ends Receive", prove: closeEndsReceive,

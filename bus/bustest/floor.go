@@ -340,11 +340,13 @@ func floorDropped(p *probe) {
 func floorLater(p *probe) {
 	b := p.open()
 	s := p.subscribe(b, "group", ordinary("created"))
+	var ds []bus.Delivery
 	for _, id := range numbered("", 20) {
 		before := p.floor(s)
 		p.publish(b, ordinary("created"), id)
 		fs := []bus.Floor{before, p.floor(s)}
-		d := p.receive(s)
+		d := p.next(s, ds)
+		ds = append(ds, d)
 		p.behind(append(fs, p.floor(s)), d, "was stored after the first of these floors")
 		p.ack(d)
 	}

@@ -42,6 +42,32 @@ func caught(err *error) {
 	}
 }
 
+// patiently proves what a machine that stands still for a moment would refute: a
+// bus breaks the contract there when it does so in each of three tries.
+func (p *probe) patiently(prove func(p *probe)) {
+	const tries = 3
+	for n := 1; ; n++ {
+		err := p.attempt(prove)
+		if err == nil {
+			return
+		}
+		if n == tries {
+			panic(err) // as failf threw it
+		}
+	}
+}
+
+func (p *probe) attempt(prove func(p *probe)) (err error) {
+	defer caught(&err)
+	prove(p)
+	return nil
+}
+
+// patient is a proof that is made patiently.
+func patient(prove func(p *probe)) func(p *probe) {
+	return func(p *probe) { p.patiently(prove) }
+}
+
 // do calls f with a context that ends when the kit's patience does, and fails
 // with what f was to do if it returns an error.
 func (b *base) do(what string, f func(ctx context.Context) error) {
@@ -246,11 +272,19 @@ func (p *probe) take(s bus.Subscription, n int) []bus.Delivery {
 	p.t.Helper()
 	var ds []bus.Delivery
 	for len(ds) < n {
-		if d := p.receive(s); !again(ds, d) {
-			ds = append(ds, d)
-		}
+		ds = append(ds, p.next(s, ds))
 	}
 	return ds
+}
+
+// next returns the next delivery that is of none of ds.
+func (p *probe) next(s bus.Subscription, ds []bus.Delivery) bus.Delivery {
+	p.t.Helper()
+	for {
+		if d := p.receive(s); !again(ds, d) {
+			return d
+		}
+	}
 }
 
 // again reports whether d is a redelivery of one of ds.

@@ -109,13 +109,14 @@ func largest(p *probe) {
 	b := p.open()
 	s := p.subscribe(b, "group", ordinary("created"), letters("created"))
 	size, tries := 0, 0
+	var ds []bus.Delivery
 	for low, high := 0, p.h.TooLarge; low < high; {
 		mid := (low + high) / 2
 		if tries++; p.takes(b, ordinary("created"), sized(fmt.Sprint(tries), mid)) {
 			size, low = mid, mid+1
-			d := p.take(s, 1)[0]
-			p.intact(d, mid)
-			p.ack(d)
+			ds = append(ds, p.next(s, ds))
+			p.intact(ds[len(ds)-1], mid)
+			p.ack(ds[len(ds)-1])
 		} else {
 			high = mid
 		}
@@ -126,7 +127,7 @@ func largest(p *probe) {
 	if !p.takes(b, letters("created"), sized("letter", size+bus.DeadLetterRoom)) {
 		p.failf("a dead letter of %d + DeadLetterRoom bytes of data was refused, although an event of %d was taken", size, size)
 	}
-	p.intact(p.take(s, 1)[0], size+bus.DeadLetterRoom)
+	p.intact(p.next(s, ds), size+bus.DeadLetterRoom)
 }
 
 // takes reports whether b takes e; it may refuse only with ErrRejected.

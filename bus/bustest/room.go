@@ -80,13 +80,19 @@ func fullDropsNothing(p *probe) {
 
 func settledTakesNoRoom(p *probe) {
 	b := p.h.Small(p.t, 10)
-	one, two := p.subscribe(b, "one", ordinary("created")), p.subscribe(b, "two", ordinary("created"))
+	subs := []bus.Subscription{p.subscribe(b, "one", ordinary("created")), p.subscribe(b, "two", ordinary("created"))}
+	came := make([][]bus.Delivery, len(subs))
 	for _, id := range numbered("", 100) {
 		p.eventually("room for the next event when every group has settled the ones before", func() bool {
 			return p.room(b, ordinary("created"), newEvent(id))
 		})
-		p.gather(one, id)
-		p.gather(two, id)
+		for i, s := range subs {
+			d := p.next(s, came[i])
+			if came[i] = append(came[i], d); d.Event.ID() != id {
+				p.failf("%s came, want %q", place(d), id)
+			}
+			p.ack(d)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ func TestBusInRealTime(t *testing.T) {
 	h := harness()
 	h.Parallel = true
 	h.DedupeWindow = 0
-	h.Hold, h.Quiet = 300*time.Millisecond, 50*time.Millisecond
+	h.Hold, h.Quiet = time.Second, 50*time.Millisecond
 	bustest.Run(t, h)
 }
 

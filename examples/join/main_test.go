@@ -29,7 +29,7 @@ func start(t *testing.T, dir string, args ...string) *process {
 	p := &process{program.Start(t, append([]string{"-data", dir}, args...)...)}
 	require.Eventually(t, func() bool {
 		return p.post("image", "is anybody there?") == nil && p.post("tests", "not of that") == nil
-	}, 30*time.Second, 20*time.Millisecond, "the webhooks are not ready")
+	}, time.Minute, 20*time.Millisecond, "the webhooks are not ready")
 	return p
 }
 

@@ -119,7 +119,7 @@ func run(ctx context.Context, duration, every time.Duration) (err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
 	err = post(ctx, p, orders, l, crew, duration, every)
-	for give := time.Now().Add(10 * time.Second); l.lost() != 0 && time.Now().Before(give) && ctx.Err() == nil; {
+	for give := time.Now().Add(time.Minute); l.lost() != 0 && time.Now().Before(give) && ctx.Err() == nil; {
 		time.Sleep(10 * time.Millisecond)
 	}
 	fmt.Printf("%s lost %d duplicates %d\n", l, l.lost(), l.duplicates())
@@ -137,14 +137,14 @@ func post(ctx context.Context, p *hearken.Pipeline, orders *hearken.EventSource,
 	began := time.Now()
 	second, kill := began.Add(time.Second), began.Add(every)
 	for n := 0; time.Since(began) < duration && ctx.Err() == nil; {
-		now := <-tick.C
-		if now.After(kill) {
+		<-tick.C
+		if time.Now().After(kill) {
 			if err := c.killOne(ctx); err != nil {
 				return err
 			}
 			kill = kill.Add(every)
 		}
-		if now.After(second) {
+		if now := time.Now(); now.After(second) { // a kill may have taken a while
 			fmt.Printf("%3.0fs  killed %d  %s\n", now.Sub(began).Seconds(), c.killed, l)
 			second = second.Add(time.Second)
 		}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,6 +38,6 @@ func TestNothingIsLost(t *testing.T) {
 	require.NotNil(t, m, "%s", last)
 	assert.Equal(t, m[1], m[2])
 	assert.NotEqual(t, "0", m[1])
-	assert.GreaterOrEqual(t, len(lines), 3, "a line for each second")
-	assert.True(t, strings.Contains(lines[len(lines)-2], "killed") && !strings.Contains(lines[len(lines)-2], "killed 0"), "no replica was killed")
+	require.GreaterOrEqual(t, len(lines), 2, "a line for each second, fewer where the machine is slow")
+	assert.Regexp(t, `killed [1-9]`, lines[len(lines)-2])
 }

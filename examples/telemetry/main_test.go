@@ -35,8 +35,8 @@ func start(t *testing.T) *example {
 	x := &example{url: "http://" + l.Addr().String(), stop: stop, done: make(chan error, 1)}
 	go func() { x.done <- run(ctx, l, x) }()
 	t.Cleanup(stop)
-	require.Eventually(t, func() bool { return x.get("/readyz") == http.StatusOK }, 10*time.Second, time.Millisecond)
-	require.Eventually(t, func() bool { return x.get("/image") == http.StatusMethodNotAllowed }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return x.get("/readyz") == http.StatusOK }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return x.get("/image") == http.StatusMethodNotAllowed }, time.Minute, time.Millisecond)
 	return x
 }
 
@@ -88,7 +88,7 @@ func TestFromTheRequestToTheTrigger(t *testing.T) {
 	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "-00f067aa0ba902b7-01"
 	x.post(t, "/image", `{"commit":"4ac7"}`, "00-"+trace+parent)
 	x.post(t, "/tests", `{"commit":"4ac7"}`, "00-"+trace+parent)
-	require.Eventually(t, func() bool { return strings.Contains(x.printed(), "deployed") }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(x.printed(), "deployed") }, time.Minute, time.Millisecond)
 	tree, metrics, _ := strings.Cut(x.end(t), "\nmetrics\n") // what is under way is finished first
 	_, tree, _ = strings.Cut(tree, "\ntrace "+trace+"\n")
 	assert.Equal(t, `POST /image (server)

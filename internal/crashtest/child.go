@@ -37,6 +37,7 @@ type childConfig struct {
 	URL      string // of the NATS server to use; empty: one in the process
 	Sink     string
 	Drain    time.Duration
+	AckWait  time.Duration // of the bus; zero: its default
 	Sabotage Sabotage
 }
 
@@ -125,7 +126,7 @@ func greet(ctx context.Context, p *hearken.Pipeline, addr string) error {
 
 // open opens the bus, and waits for its server if that is another process.
 func (c childConfig) open(ctx context.Context) (*natsbus.Bus, func(context.Context) error, error) {
-	config := natsbus.Config{Name: "crashtest", MaxBytes: 64 << 20, StoreMaxBytes: 64 << 20, DeadLetterMaxBytes: 64 << 20}
+	config := natsbus.Config{Name: "crashtest", MaxBytes: 64 << 20, StoreMaxBytes: 64 << 20, DeadLetterMaxBytes: 64 << 20, AckWait: c.AckWait}
 	if c.URL == "" {
 		b, err := embedded.OpenWith(ctx, embedded.Config{Dir: c.Dir}, config)
 		if err != nil {

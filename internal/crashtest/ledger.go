@@ -67,6 +67,7 @@ type Ledger struct {
 	pairs    map[string]map[string]*entry // by key, then by topic
 	firings  map[string]*firing
 	restarts []time.Time
+	accepted int // events
 	fillers  int
 	foreign  []string // what cannot be booked
 }
@@ -98,8 +99,16 @@ func (l *Ledger) Posted(e Event, o Outcome) {
 	b := l.entry(e)
 	if o == Accepted && b.outcome != Accepted {
 		b.accepted = time.Now()
+		l.accepted++
 	}
 	b.outcome = max(b.outcome, o)
+}
+
+// Accepted returns how many events have been accepted so far.
+func (l *Ledger) Accepted() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.accepted
 }
 
 // Posting books that e is about to be posted, since it may fire before the

@@ -35,6 +35,14 @@ func fire(l *crashtest.Ledger, sensor, id string, es ...crashtest.Event) {
 	l.Fired(crashtest.Firing{ID: id, Sensor: sensor, Events: es})
 }
 
+func TestLedgerCountsTheAccepted(t *testing.T) {
+	var l crashtest.Ledger
+	assert.Zero(t, l.Accepted())
+	accept(&l, event(crashtest.Solo, "1"), event(crashtest.Left, "k"), event(crashtest.Solo, "1"))
+	l.Posted(event(crashtest.Solo, "2"), crashtest.Refused)
+	assert.Equal(t, 2, l.Accepted())
+}
+
 // A run in which all went well, with everything that is allowed in it.
 func TestLedgerAcceptsWhatIsAllowed(t *testing.T) {
 	var l crashtest.Ledger

@@ -46,7 +46,6 @@ func start(ctx context.Context, c childConfig, stderr *os.File) (*process, error
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
-	defer stop()
 	p := &process{cmd: cmd, exited: make(chan struct{})}
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	go func() {
@@ -58,9 +57,12 @@ func start(ctx context.Context, c childConfig, stderr *os.File) (*process, error
 		err = json.Unmarshal(line, &h)
 		p.addr = h.Addr
 	}
+	if !stop() { // it is being killed, even if it was ready in the last moment
+		err = errors.Join(err, ctx.Err())
+	}
 	if err != nil {
 		p.kill()
-		return nil, fmt.Errorf("the child did not start: %w; %w", err, errors.Join(p.err, ctx.Err()))
+		return nil, fmt.Errorf("the child did not start: %w; %w", err, p.err)
 	}
 	return p, nil
 }

@@ -11,12 +11,12 @@ import (
 // Proxy is a TCP proxy on the loopback interface that makes trouble when told.
 // NewProxy makes one; its methods may be called concurrently.
 type Proxy struct {
-	target   string
 	listener net.Listener
 	cancel   context.CancelFunc
 	serving  sync.WaitGroup
 
 	mu      sync.Mutex
+	target  string
 	refuses bool
 	pace    Pace
 	conns   map[net.Conn]struct{}
@@ -40,6 +40,14 @@ func NewProxy(ctx context.Context, target string) (*Proxy, error) {
 	ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.serving.Go(func() { p.accept(ctx) })
 	return p, nil
+}
+
+// SetTarget changes where new connections go: those that come while it is "" are
+// broken at once.
+func (p *Proxy) SetTarget(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
 }
 
 // Addr is where the proxy listens, "host:port".
@@ -92,8 +100,14 @@ func (p *Proxy) accept(ctx context.Context) {
 // serve passes on what both ends say until one of them ends.
 func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 	defer func() { _ = client.Close() }()
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	if target == "" {
+		return
+	}
 	var dialer net.Dialer
-	server, err := dialer.DialContext(ctx, "tcp", p.target)
+	server, err := dialer.DialContext(ctx, "tcp", target)
 	if err != nil {
 		return // which the client sees
 	}

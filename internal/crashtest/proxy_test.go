@@ -15,6 +15,14 @@ import (
 // echoing returns a proxy to a server that sends back what it gets.
 func echoing(t *testing.T) *crashtest.Proxy {
 	t.Helper()
+	p, err := crashtest.NewProxy(t.Context(), echoServer(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Close()) })
+	return p
+}
+
+func echoServer(t *testing.T) (address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
@@ -30,17 +38,14 @@ func echoing(t *testing.T) *crashtest.Proxy {
 			}()
 		}
 	}()
-	p, err := crashtest.NewProxy(t.Context(), l.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, p.Close()) })
-	return p
+	return l.Addr().String()
 }
 
 func dial(t *testing.T, p *crashtest.Proxy) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.Addr())
 	require.NoError(t, err)
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -68,7 +73,7 @@ func TestProxyPassesOnTheEnd(t *testing.T) {
 	_, err := echo(conn, "a")
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
-	assert.Eventually(t, func() bool { return p.Cut() == 0 }, 10*time.Second, time.Millisecond, "it kept a connection whose client had gone")
+	assert.Eventually(t, func() bool { return p.Cut() == 0 }, time.Minute, time.Millisecond, "it kept a connection whose client had gone")
 }
 
 func TestProxyCuts(t *testing.T) {
@@ -84,6 +89,22 @@ func TestProxyCuts(t *testing.T) {
 		assert.Error(t, err)
 	}
 	_, err := echo(dial(t, p), "a new one")
+	assert.NoError(t, err)
+}
+
+// The server behind it may be away, and come back elsewhere.
+func TestProxyFollowsItsTarget(t *testing.T) {
+	p := echoing(t)
+	before := dial(t, p)
+	_, err := echo(before, "a")
+	require.NoError(t, err)
+	p.SetTarget("")
+	_, err = echo(dial(t, p), "b")
+	require.Error(t, err)
+	_, err = echo(before, "c")
+	assert.NoError(t, err, "what is connected stays so")
+	p.SetTarget(echoServer(t))
+	_, err = echo(dial(t, p), "d")
 	assert.NoError(t, err)
 }
 

@@ -18,10 +18,14 @@ type Scenario struct {
 	Whims    Whims
 	Killers  []Killer
 	For      time.Duration
-	Seed     uint64
-	Drain    time.Duration // of the pipelines; zero: theirs
-	Sabotage Sabotage
-	Once     bool // nothing may fire twice, not even under the same id
+	// Accepted is how many events must have been accepted, and Harms how many
+	// times harm done, before the load ends: it takes longer than For where the
+	// machine is slow.
+	Accepted, Harms int
+	Seed            uint64
+	Drain           time.Duration // of the pipelines; zero: theirs
+	Sabotage        Sabotage
+	Once            bool // nothing may fire twice, not even under the same id
 }
 
 // Killer does one of its harms at a time, in random order, each as often as the
@@ -53,8 +57,11 @@ type Result struct {
 	Tally
 }
 
+// stormWithin is how long beyond For it may take until it is enough.
+const stormWithin = time.Minute
+
 // quietWithin is how long a world may take to come to rest.
-const quietWithin = 40 * time.Second
+const quietWithin = 90 * time.Second
 
 // Run lets the load and the killers run, then all in peace until it is quiet,
 // proves that what is pending is there, and closes the account. It keeps its
@@ -91,11 +98,17 @@ func (w *World) run(ctx context.Context) error {
 
 // storm is the part with the harm.
 func (w *World) storm(ctx context.Context) error {
-	loaded, stop := context.WithTimeout(ctx, w.For)
+	loaded, stop := context.WithTimeout(ctx, w.For+stormWithin)
 	defer stop()
 	errs := make([]error, len(w.Killers))
 	var all sync.WaitGroup
 	all.Go(func() { w.load.run(loaded, w.Seed) })
+	all.Go(func() {
+		defer stop()
+		for err := pause(loaded, w.For); err == nil && !w.enough(); {
+			err = pause(loaded, 10*time.Millisecond)
+		}
+	})
 	for i, k := range w.Killers {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(w.Seed, uint64(100+i))) //nolint:gosec // to be repeatable
@@ -106,6 +119,14 @@ func (w *World) storm(ctx context.Context) error {
 	}
 	all.Wait()
 	return errors.Join(errs...)
+}
+
+// enough reports whether there was as much load and harm as the scenario wants.
+func (w *World) enough() bool {
+	w.mu.Lock()
+	harms := w.result.Kills + w.result.Stops + w.result.Cuts
+	w.mu.Unlock()
+	return harms >= w.Harms && w.ledger.Accepted() >= w.Accepted
 }
 
 // run does harm until ctx ends; what has begun is brought to its end.
@@ -204,6 +225,7 @@ func StopPipeline(ctx context.Context, w *World, r *rand.Rand) error {
 // KillServer kills the NATS server and starts it again.
 func KillServer(ctx context.Context, w *World, r *rand.Rand) error {
 	w.server.kill()
+	w.proxy.SetTarget("")
 	w.count(func(r *Result) { r.Kills++ })
 	if err := pause(ctx, time.Duration(r.IntN(400))*time.Millisecond); err != nil {
 		return err

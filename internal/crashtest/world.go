@@ -29,8 +29,7 @@ type World struct {
 	// Each is touched by one killer at a time.
 	replicas []*process
 	server   *process
-	address  string // of the server, kept over restarts
-	proxy    *Proxy
+	proxy    *Proxy // to the server, which is at another address after each start
 
 	mu       sync.Mutex
 	result   Result
@@ -67,13 +66,10 @@ func newWorld(ctx context.Context, s Scenario, dir string) (*World, error) {
 func (w *World) start(ctx context.Context) error {
 	if w.Server {
 		var err error
-		if w.address, err = freeAddress(ctx); err != nil {
+		if w.proxy, err = NewProxy(ctx, ""); err != nil {
 			return err
 		}
 		if err := w.startServer(ctx); err != nil {
-			return err
-		}
-		if w.proxy, err = NewProxy(ctx, w.address); err != nil {
 			return err
 		}
 	}
@@ -83,22 +79,6 @@ func (w *World) start(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// freeAddress returns an address that is free, and stays so while a server is
-// away. It is none of those that are given to whoever connects somewhere: the
-// proxy that dials a dead server could be given its port.
-func freeAddress(ctx context.Context) (string, error) {
-	var err error
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)) //nolint:gosec // any
-		var config net.ListenConfig
-		var l net.Listener
-		if l, err = config.Listen(ctx, "tcp", address); err == nil {
-			return address, l.Close()
-		}
-	}
-	return "", err
 }
 
 // close ends everything, whatever state it is in.
@@ -132,19 +112,23 @@ func (w *World) count(add func(*Result)) {
 }
 
 func (w *World) startServer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	p, err := start(ctx, childConfig{Serve: w.address, Dir: filepath.Join(w.dir, "server")}, w.log)
+	p, err := start(ctx, childConfig{Serve: "127.0.0.1:0", Dir: filepath.Join(w.dir, "server")}, w.log)
 	if err != nil {
 		return fmt.Errorf("nats-server: %w", err)
 	}
 	w.server = p
 	w.watch(p, "nats-server")
+	w.proxy.SetTarget(p.addr)
 	return nil
 }
 
 func (w *World) startReplica(ctx context.Context, i int) error {
 	c := childConfig{Dir: filepath.Join(w.dir, "pipeline"), Sink: w.sinkURL, Drain: w.Drain, Sabotage: w.Sabotage}
+	if w.Once {
+		c.AckWait = 30 * time.Second // a machine that stands still for a while is no dead member
+	}
 	if w.proxy != nil {
 		c.URL = "nats://" + w.proxy.Addr()
 	}
@@ -187,11 +171,8 @@ func (w *World) watch(p *process, name string) {
 
 // stop stops a replica in order.
 func (w *World) stop(i int) error {
-	limit := w.Drain
-	if limit == 0 {
-		limit = 20 * time.Second
-	}
-	took, err := w.replicas[i].terminate(limit)
+	// It may take all of its Drain, and then has the bus to close.
+	took, err := w.replicas[i].terminate(w.Drain + 30*time.Second)
 	w.targets.set(i, "")
 	w.count(func(r *Result) {
 		r.Stops++

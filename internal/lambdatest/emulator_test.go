@@ -1,6 +1,7 @@
 package lambdatest_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"io"
 	"net/http"
@@ -22,6 +23,7 @@ func start(t *testing.T, f lambdatest.Function) *lambdatest.Emulator {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	f.Name, f.Command = "echo", []string{self}
+	f.Timeout = cmp.Or(f.Timeout, time.Minute)
 	e, err := lambdatest.Start(f)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -90,15 +92,19 @@ func TestOneProcessRunsManyInvocations(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	e := start(t, lambdatest.Function{Timeout: 2 * time.Second})
+	patient, hurried := start(t, lambdatest.Function{}), start(t, lambdatest.Function{Timeout: 5 * time.Second})
 	for _, tt := range []struct{ name, payload, want string }{
 		{"of the function", `"fail"`, `"errorType":"Sad"`},
 		{"the process ends", `"die"`, `"errorType":"Runtime.ExitError"`},
 		{"the process ends after its answer", `"panic"`, `"errorMessage":"oh"`},
 		{"too large an answer", `"large"`, `"errorType":"Function.ResponseSizeTooLarge"`},
-		{"timeout", `"hang"`, `Task timed out after 2.00 seconds`},
+		{"timeout", `"hang"`, `Task timed out after 5.00 seconds`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			e := patient
+			if tt.name == "timeout" {
+				e = hurried
+			}
 			a := invoke(t, e, "echo", tt.payload)
 			assert.Equal(t, http.StatusOK, a.StatusCode)
 			assert.Equal(t, "Unhandled", a.Header.Get("X-Amz-Function-Error"))
@@ -160,7 +166,7 @@ func TestEvent(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		text, err := os.ReadFile(file)
 		return err == nil && strings.Count(string(text), "started") == 3
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	http.DefaultClient.CloseIdleConnections()
 	require.NoError(t, e.Close())
 }
@@ -228,7 +234,7 @@ func TestConcurrency(t *testing.T) {
 	invoke(t, e, "echo", `"hang"`, "X-Amz-Invocation-Type", "Event")
 	assert.Eventually(t, func() bool {
 		return invoke(t, e, "echo", `1`).StatusCode == http.StatusTooManyRequests
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 func TestBadFunctions(t *testing.T) {

@@ -20,6 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// visibility is short, to be waited for, and long enough for a busy machine to
+// extend it in time.
+const visibility = 6 * time.Second
+
 // witness is a client that remembers what SQS was told of each message.
 type witness struct {
 	*sqs.Client
@@ -82,7 +86,7 @@ func upstreamOn(endpoint, suffix string, number *atomic.Int64) func(testing.TB) 
 		q := newQueueUnderTest(t, client, fmt.Sprintf("conformance-%d", number.Add(1)), suffix)
 		w := &witness{Client: client, messages: map[string]string{}, outcomes: map[string]sourcetest.Outcome{}, produced: map[int]string{}}
 		return sourcetest.Upstream{
-			Source:    &sqssource.Source{Client: w, Queue: q.url, Visibility: 3 * time.Second, Wait: time.Second},
+			Source:    &sqssource.Source{Client: w, Queue: q.url, Visibility: visibility, Wait: time.Second},
 			CloseIdle: transport.CloseIdleConnections,
 			Produce: func(ctx context.Context, n int) error {
 				in := &sqs.SendMessageInput{QueueUrl: &q.url, MessageBody: aws.String(fmt.Sprintf(`{"n":%d}`, n))}
@@ -153,12 +157,12 @@ func TestFullBusOnServers(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
-			rec := &sourcetest.Recorder{Then: fails(errFull, 8*time.Second)}
-			source := &sqssource.Source{Client: c, Queue: q.url, Visibility: 3 * time.Second, Wait: time.Second}
+			rec := &sourcetest.Recorder{Then: fails(errFull, 2*visibility+2*time.Second)}
+			source := &sqssource.Source{Client: c, Queue: q.url, Visibility: visibility, Wait: time.Second}
 			if server == "moto" {
 				source.Pollers = 1 // it gives one message to two receives at once
 			}
-			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer stop()
 			ended := make(chan error)
 			go func() { ended <- source.Run(ctx, rec.Output()) }()
@@ -189,13 +193,13 @@ func TestHandOverOnServers(t *testing.T) {
 		q := newQueueUnderTest(t, c, "handover", "")
 		id := q.send("held")
 		rec := &sourcetest.Recorder{Then: func(context.Context, hearken.Event) error { return errAway }}
-		source := &sqssource.Source{Client: c, Queue: q.url, Visibility: 3 * time.Second, Wait: time.Second}
+		source := &sqssource.Source{Client: c, Queue: q.url, Visibility: visibility, Wait: time.Second}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- source.Run(ctx, rec.Output()) }()
 		_, err := rec.WaitAttempts(ctx, 1)
 		require.NoError(t, err)
-		assert.Empty(t, q.waiting(8, 1), "beyond its visibility")
+		assert.Empty(t, q.waiting(int32(visibility.Seconds())+5, 1), "beyond its visibility")
 		stop()
 		require.NoError(t, <-ended)
 		m := q.receive(nil)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,14 +149,45 @@ func asksForAWait(err error) bool {
 }
 
 // slow returns the URL of a server that takes requests and does not answer.
-func slow(t *testing.T) string {
+func slow(t *testing.T) (url string, arrived <-chan struct{}) {
 	t.Helper()
+	there := make(chan struct{}, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		there <- struct{}{}
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	return server.URL
+	return server.URL, there
+}
+
+// expiring is a context whose deadline passes when its channel says so.
+type expiring struct {
+	context.Context
+	done chan struct{}
+}
+
+func expiringAfter(t *testing.T, c <-chan struct{}) context.Context {
+	ctx := expiring{t.Context(), make(chan struct{})}
+	go func() {
+		select {
+		case <-c:
+			close(ctx.done)
+		case <-ctx.Context.Done():
+		}
+	}()
+	return ctx
+}
+
+func (e expiring) Done() <-chan struct{} { return e.done }
+
+func (e expiring) Err() error {
+	select {
+	case <-e.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 func TestTimeout(t *testing.T) {
@@ -172,7 +204,7 @@ func TestTimeout(t *testing.T) {
 	}{
 		{"after the request was sent", func(*lambda.Options, *lambdatrigger.Trigger) {}, true},
 		{"of the HTTP client", func(o *lambda.Options, _ *lambdatrigger.Trigger) {
-			o.HTTPClient.(*http.Client).Timeout = 50 * time.Millisecond
+			o.HTTPClient.(*http.Client).Timeout = 2 * time.Second // which must do for it to be sent
 		}, true},
 		{"with RetryTimeouts", func(_ *lambda.Options, t *lambdatrigger.Trigger) { t.RetryTimeouts = true }, false},
 		{"of an Event", func(_ *lambda.Options, t *lambdatrigger.Trigger) {
@@ -195,13 +227,21 @@ func TestTimeout(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			transport := new(http.Transport)
-			o := options(slow(t), transport)
+			url, arrived := slow(t)
+			o := options(url, transport)
 			t.Cleanup(transport.CloseIdleConnections)
 			trigger := &lambdatrigger.Trigger{FunctionName: "hello", Payload: hearken.PayloadFunc(payload)}
 			tt.change(&o, trigger)
 			trigger.Client = lambda.New(o)
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			defer cancel()
+			ctx := t.Context() // the HTTP client's own timeout
+			switch {
+			case strings.HasPrefix(tt.name, "before"), strings.HasPrefix(tt.name, "of a transport"):
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 200*time.Millisecond)
+				defer cancel()
+			case tt.name != "of the HTTP client":
+				ctx = expiringAfter(t, arrived)
+			}
 			err := trigger.Fire(ctx, firing(t, `{}`))
 			assert.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.Equal(t, tt.permanent, hearken.IsPermanent(err), err)
@@ -224,9 +264,13 @@ func TestTimeoutOfAClientThatTakesNoOptions(t *testing.T) {
 }
 
 func TestShutdownIsNoTimeout(t *testing.T) {
-	trigger := &lambdatrigger.Trigger{Client: newClient(t, slow(t)), FunctionName: "hello", Payload: hearken.PayloadFunc(payload)}
+	url, arrived := slow(t)
+	trigger := &lambdatrigger.Trigger{Client: newClient(t, url), FunctionName: "hello", Payload: hearken.PayloadFunc(payload)}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
+	go func() {
+		<-arrived
+		cancel()
+	}()
 	err := trigger.Fire(ctx, firing(t, `{}`))
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.False(t, hearken.IsPermanent(err), err)
@@ -300,7 +344,7 @@ func TestOutcomesInAPipeline(t *testing.T) {
 				_, err := letters.Wait(t.Context(), tt.letters)
 				require.NoError(t, err)
 			}
-			require.Eventually(t, func() bool { return p.Health().Sensors[0].InFlight == 0 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return p.Health().Sensors[0].InFlight == 0 }, time.Minute, time.Millisecond)
 			assert.Empty(t, rest)
 			assert.Len(t, letters.Firings(), tt.letters)
 		})

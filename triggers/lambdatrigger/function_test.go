@@ -35,7 +35,7 @@ func TestFunctionAnswers(t *testing.T) {
 }
 
 func TestFunctionFails(t *testing.T) {
-	e := start(t, time.Second)
+	patient, hurried := start(t, time.Minute), start(t, 5*time.Second)
 	for _, tt := range []struct {
 		do, typ, message, log string
 	}{
@@ -43,9 +43,13 @@ func TestFunctionFails(t *testing.T) {
 		{"be sad", "sadError", "I am sad", "asked to be sad"},
 		{"panic", "string", "oh", "asked to panic"},
 		{"die", "Runtime.ExitError", "Runtime exited with error: exit status 2", "asked to die"},
-		{"hang", "Sandbox.Timedout", "Task timed out after 1.00 seconds", "asked to hang"},
+		{"hang", "Sandbox.Timedout", "Task timed out after 5.00 seconds", "asked to hang"},
 	} {
 		t.Run(tt.do, func(t *testing.T) {
+			e := patient
+			if tt.do == "hang" {
+				e = hurried
+			}
 			trigger := &lambdatrigger.Trigger{
 				Client: newClient(t, e.URL), FunctionName: "hello", Payload: hearken.PayloadFunc(payload), LogTail: true,
 			}

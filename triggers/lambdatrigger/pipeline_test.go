@@ -54,11 +54,11 @@ func TestFunctionInAPipeline(t *testing.T) {
 			letter: "lambda function hello failed (Unhandled): errorString: no luck; log: ",
 		},
 		{
-			name: "timeout", data: `{"do":"hang"}`, trigger: new(lambdatrigger.Trigger), timeout: time.Second, invocations: 1,
+			name: "timeout", data: `{"do":"hang"}`, trigger: new(lambdatrigger.Trigger), timeout: 3 * time.Second, invocations: 1,
 			letter: "the function may still run (RetryTimeouts)",
 		},
 		{
-			name: "timeout with RetryTimeouts", data: `{"do":"hang"}`, trigger: &lambdatrigger.Trigger{RetryTimeouts: true}, timeout: time.Second,
+			name: "timeout with RetryTimeouts", data: `{"do":"hang"}`, trigger: &lambdatrigger.Trigger{RetryTimeouts: true}, timeout: 3 * time.Second,
 			retry: hearken.Retry{Attempts: 2}, invocations: 2, letter: "context deadline exceeded",
 		},
 	} {
@@ -83,7 +83,7 @@ func TestFunctionInAPipeline(t *testing.T) {
 			e, err := hearken.NewEvent("resource", "1", []byte(tt.data))
 			require.NoError(t, err)
 			require.NoError(t, p.Emit(t.Context(), source, e))
-			require.Eventually(t, func() bool { return p.Health().Sensors[0].Settled == 1 }, 20*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return p.Health().Sensors[0].Settled == 1 }, time.Minute, time.Millisecond)
 			if tt.letter != "" {
 				got, err := letters.Wait(t.Context(), 1)
 				require.NoError(t, err)

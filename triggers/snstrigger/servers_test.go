@@ -83,7 +83,7 @@ func standardTopic(t *testing.T, client *sns.Client) {
 	select {
 	case n := <-got:
 		assert.Equal(t, notification{"Notification", `{"branch":"größe"}`, "about sensor"}, n)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the subscriber got nothing")
 	}
 }

@@ -54,7 +54,7 @@ func TestRunOnFlawedTriggers(t *testing.T) {
 		t.Run(tt.flaw, func(t *testing.T) {
 			t.Parallel()
 			h := harness(tt.flaw)
-			h.Soon = 200 * time.Millisecond
+			h.Soon = 3 * time.Second
 			failed := triggertest.Failing(t, h)
 			assert.Equal(t, tt.want, slices.Sorted(maps.Keys(failed)), "%v", failed)
 			for name, said := range failed {

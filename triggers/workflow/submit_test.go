@@ -267,9 +267,9 @@ func TestWait(t *testing.T) {
 func TestWaitEnds(t *testing.T) {
 	s := newFake(t)
 	answered(t, s, map[string]any{"phase": "Running"})
-	submit := &workflow.Submit{Client: clientOf(t, s.URL), Manifest: fixed(manifest), Wait: 50 * time.Millisecond}
+	submit := &workflow.Submit{Client: clientOf(t, s.URL), Manifest: fixed(manifest), Wait: 3 * time.Second} // in which it must be seen
 	err := submit.Fire(t.Context(), newFiring(t, "1"))
-	require.ErrorContains(t, err, `has not ended after 50ms: its phase is "Running"`)
+	require.ErrorContains(t, err, `has not ended after 3s: its phase is "Running"`)
 	assert.False(t, hearken.IsPermanent(err), "the next attempt waits for the same one")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -111,7 +111,7 @@ func (l *lab) of(b bus.Bus) *link {
 
 // harness returns what the kit can do with all of the lab's buses.
 func (l *lab) harness() bustest.Harness {
-	l.cfg.AckWait = time.Second
+	l.cfg.AckWait = 3 * time.Second // with less a busy machine is taken for a dead member
 	small := func(t testing.TB, events int) bus.Bus {
 		c := l.cfg
 		c.MaxEvents = int64(events)
@@ -130,7 +130,7 @@ func (l *lab) harness() bustest.Harness {
 			l.of(b).losses.answers.Store(lose)
 		},
 		TooLarge: 2 << 20, TooLargeValue: 2 << 20,
-		Hold: 3 * time.Second, Parallel: true,
+		Hold: 9 * time.Second, Parallel: true,
 	}
 }
 

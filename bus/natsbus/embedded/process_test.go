@@ -3,6 +3,8 @@ package embedded_test
 import (
 	"bufio"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hearken-go/hearken/bus/bustest"
@@ -30,6 +33,12 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	flag.Parse()
+	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue { // the cases wait more than they compute
+		if err := n.Value.Set("8"); err != nil {
+			panic(err)
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -46,16 +55,16 @@ func serve(v string) error {
 }
 
 // process is a server that is a process of its own, on a port of the loopback
-// interface, and dies by SIGKILL.
+// interface, another one each time, and dies by SIGKILL.
 type process struct {
 	dir     string
-	address string // kept over restarts
+	address atomic.Pointer[string] // nil: it does not run
 	cmd     *exec.Cmd
 }
 
 func (p *process) start(t testing.TB) {
 	cmd := exec.CommandContext(context.Background(), os.Args[0])
-	cmd.Env = append(os.Environ(), serveEnv+"="+p.dir+" "+p.address)
+	cmd.Env = append(os.Environ(), serveEnv+"="+p.dir+" 127.0.0.1:0")
 	cmd.Stderr = os.Stderr
 	_, err := cmd.StdinPipe() // closed with this process, which ends the server
 	require.NoError(t, err)
@@ -65,23 +74,27 @@ func (p *process) start(t testing.TB) {
 	url, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
 	p.cmd = cmd
-	if strings.HasSuffix(p.address, ":0") { // else clients are reading it to come back
-		p.address = strings.TrimSpace(strings.TrimPrefix(url, "nats://"))
-	}
+	address := strings.TrimSpace(strings.TrimPrefix(url, "nats://"))
+	p.address.Store(&address)
 }
 
 func (p *process) stop(t testing.TB) {
+	p.address.Store(nil) // whose port it is next nobody knows
 	require.NoError(t, p.cmd.Process.Kill())
 	require.Error(t, p.cmd.Wait(), "a killed process ended in order")
 }
 
 func (p *process) dial() (net.Conn, error) {
-	return (&net.Dialer{}).DialContext(context.Background(), "tcp", p.address)
+	address := p.address.Load()
+	if address == nil {
+		return nil, errors.New("the server is away")
+	}
+	return (&net.Dialer{}).DialContext(context.Background(), "tcp", *address)
 }
 
 func TestKilledProcess(t *testing.T) {
 	l := &lab{newBackend: func(t testing.TB) backend {
-		return &process{dir: filepath.Join(t.TempDir(), "data"), address: "127.0.0.1:0"}
+		return &process{dir: filepath.Join(t.TempDir(), "data")}
 	}}
 	bustest.Run(t, l.surviving())
 }

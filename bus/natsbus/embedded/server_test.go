@@ -37,7 +37,7 @@ func TestFolderHasOneServer(t *testing.T) {
 }
 
 func TestFolderOfAnotherProcess(t *testing.T) {
-	p := &process{dir: t.TempDir(), address: "127.0.0.1:0"}
+	p := &process{dir: t.TempDir()}
 	p.start(t)
 	_, err := embedded.Start(t.Context(), embedded.Config{Dir: p.dir})
 	require.ErrorIs(t, err, embedded.ErrLocked)
@@ -175,7 +175,7 @@ func subscribe(t testing.TB, b bus.Bus, group string, topics ...bus.Topic) bus.S
 }
 
 func receive(t testing.TB, s bus.Subscription) bus.Delivery {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	d, err := s.Receive(ctx)
 	require.NoError(t, err)

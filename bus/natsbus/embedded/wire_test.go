@@ -18,7 +18,10 @@ type lossyWire struct {
 }
 
 // losses says what is lost at the moment.
-type losses struct{ acks, answers atomic.Bool }
+type losses struct {
+	acks, answers atomic.Bool
+	unanswered    atomic.Int64 // how many answers have been lost
+}
 
 // dropsSent reports whether a message of the client's is lost.
 func (l *losses) dropsSent(subject string, body []byte) bool {
@@ -28,7 +31,11 @@ func (l *losses) dropsSent(subject string, body []byte) bool {
 // dropsReceived reports whether a message to the client is lost: all that are
 // no events.
 func (l *losses) dropsReceived(subject string) bool {
-	return l.answers.Load() && strings.HasPrefix(subject, "_INBOX.")
+	lost := l.answers.Load() && strings.HasPrefix(subject, "_INBOX.")
+	if lost {
+		l.unanswered.Add(1)
+	}
+	return lost
 }
 
 // pass connects server with a new connection, which it returns, and copies the

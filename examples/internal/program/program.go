@@ -64,6 +64,8 @@ func Run(t *testing.T, flags ...string) *Process {
 	return &Process{cmd, "", bufio.NewScanner(out), log}
 }
 
+// freeAddr returns an address that is free, and none of those that the system
+// gives to whoever asks for any: another test could have it before the example.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	ports, err := freeport.Find(t.Context(), 1)

@@ -104,7 +104,7 @@ func TestLargeMessages(t *testing.T) {
 			told := &sink{keys: map[string]map[string]int{}}
 			server := httptest.NewServer(told)
 			t.Cleanup(server.Close)
-			p := child{Dir: t.TempDir(), SQS: queue.Start(t), Queue: "q", Sink: server.URL, Visibility: 2 * time.Second, MaxEvent: c.limit}
+			p := child{Dir: t.TempDir(), SQS: queue.Start(t), Queue: "q", Sink: server.URL, Visibility: 5 * time.Second, MaxEvent: c.limit}
 			queue.CreateQueueWithDLQ("q", 2)
 			queue.Send("q", strings.Repeat("x", 1<<20), "")
 			for n := range 20 {
@@ -124,5 +124,5 @@ func TestLargeMessages(t *testing.T) {
 // awaited waits until f holds.
 func awaited(t *testing.T, f func() bool) {
 	t.Helper()
-	require.Eventually(t, f, 2*time.Minute, 5*time.Millisecond)
+	require.Eventually(t, f, 4*time.Minute, 5*time.Millisecond)
 }
