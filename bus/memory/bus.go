@@ -21,6 +21,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -74,6 +75,27 @@ var (
 	_ bus.Storer            = (*Bus)(nil)
 	_ bus.DeadLetterCounter = (*Bus)(nil)
 )
+
+// Validate refuses limits below zero.
+func (b *Bus) Validate() error {
+	var errs []error
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"MaxEvents", int64(b.MaxEvents)},
+		{"MaxBytes", int64(b.MaxBytes)},
+		{"MaxDeadLetters", int64(b.MaxDeadLetters)},
+		{"DeadLetterAge", int64(b.DeadLetterAge)},
+		{"DedupeWindow", int64(b.DedupeWindow)},
+		{"MaxIdentities", int64(b.MaxIdentities)},
+	} {
+		if limit.value < 0 {
+			errs = append(errs, fmt.Errorf("%s is negative; zero means the usual", limit.name))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // room counts what takes place on the bus. Who settles only adds to what left,
 // and who publishes looks at that only when there seems to be no room, or they

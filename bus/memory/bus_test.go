@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/stretchr/testify/assert"
@@ -179,6 +181,36 @@ func TestRetryIsDueToTheNanosecond(t *testing.T) {
 }
 
 // TestDedupeWindow walks along both edges of the window.
+func TestRetryInTheFarFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(memory.Bus)
+		s := subscribe(t, b, "greet", created())
+		time.Sleep(time.Hour)
+		publish(t, b, created(), "never", "soon")
+		require.NoError(t, receive(t, s).Retry(t.Context(), math.MaxInt64))
+		require.NoError(t, receive(t, s).Retry(t.Context(), time.Minute))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		d, err := s.Receive(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, "soon", d.Event.ID())
+		_, err = s.Receive(ctx)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestValidate(t *testing.T) {
+	assert.NoError(t, new(memory.Bus).Validate())
+	b := &memory.Bus{MaxEvents: -1, MaxBytes: -1, MaxDeadLetters: -1, DeadLetterAge: -1, DedupeWindow: -1, MaxIdentities: -1}
+	p := &hearken.Pipeline{Name: "p", Bus: b, EventSources: []*hearken.EventSource{{Name: "a", Event: "b"}}}
+	assert.EqualError(t, p.Validate(), `Bus: MaxEvents is negative; zero means the usual
+Bus: MaxBytes is negative; zero means the usual
+Bus: MaxDeadLetters is negative; zero means the usual
+Bus: DeadLetterAge is negative; zero means the usual
+Bus: DedupeWindow is negative; zero means the usual
+Bus: MaxIdentities is negative; zero means the usual`)
+}
+
 func TestDedupeWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &memory.Bus{DedupeWindow: time.Minute}

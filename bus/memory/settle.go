@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
@@ -62,7 +63,7 @@ func (it *item) retry(m *member, attempt int, after time.Duration) error {
 	switch {
 	case it.gone: // a dead letter that was dropped meanwhile
 	case after > 0:
-		g.delay(it, now+after)
+		g.delay(it, now+min(after, math.MaxInt64-now))
 	default:
 		g.again.pushBack(it)
 	}

@@ -53,14 +53,13 @@ func run(ctx context.Context, addr, data, to string) (err error) {
 	example := &hearken.EventSource{Name: "webhook", Event: "example", Source: hook}
 	greeting := &hearken.Dependency{EventSource: example, Filter: filters.Data("body.message", "hello", "hey")}
 	message := params.Data(greeting, "body.message")
-
-	var submit hearken.Trigger = hearken.TriggerFunc(func(_ context.Context, f hearken.Firing) error {
-		line, err := params.Object{"firing": f.ID, "sensor": f.Sensor, "message": message}.Payload(f)
-		fmt.Println(string(line))
-		return err
-	})
-	if to != "" {
-		submit = &httptrigger.Trigger{URL: to, Payload: params.Object{"message": message}}
+	var submit hearken.Trigger = &httptrigger.Trigger{URL: to, Payload: params.Object{"message": message}}
+	if to == "" {
+		submit = hearken.TriggerFunc(func(_ context.Context, f hearken.Firing) error {
+			line, err := params.Object{"firing": f.ID, "sensor": f.Sensor, "message": message}.Payload(f)
+			fmt.Println(string(line))
+			return err
+		})
 	}
 
 	p := &hearken.Pipeline{

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -179,21 +181,55 @@ func TestNothingIsLostWhenKilledWhilePosting(t *testing.T) {
 	t.Logf("accepted %d, arrived %d, duplicates %d", accepted, events, requests-events)
 }
 
-// The README shows this program's code: each line of its Go block stands in
-// main.go, in that order.
-func TestREADMEShowsThisCode(t *testing.T) {
+// shown returns the code that the README shows.
+func shown(t *testing.T) string {
+	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	code, err := os.ReadFile("main.go")
 	require.NoError(t, err)
 	_, block, found := strings.Cut(string(readme), "```go\n")
 	require.True(t, found)
 	block, _, _ = strings.Cut(block, "```")
+	return block
+}
+
+// What the README shows compiles as it stands.
+func TestREADMECompiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(`package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus/natsbus/embedded"
+	"github.com/hearken-go/hearken/filters"
+	"github.com/hearken-go/hearken/sources/webhook"
+	"github.com/hearken-go/hearken/triggers/httptrigger"
+	"github.com/hearken-go/hearken/triggers/params"
+	"golang.org/x/sync/errgroup"
+)
+
+func main() { _ = run }
+
+`+shown(t)), 0o600))
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, file).CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+}
+
+// The README shows this program's code: each line of its Go block stands in
+// main.go, in that order.
+func TestREADMEShowsThisCode(t *testing.T) {
+	block := shown(t)
+	code, err := os.ReadFile("main.go")
+	require.NoError(t, err)
 	rest := string(code)
 	for line := range strings.Lines(block) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
+		var found bool
 		_, rest, found = strings.Cut(rest, line)
 		assert.True(t, found, "not in main.go, or not in this order: %s", line)
 	}

@@ -160,9 +160,21 @@ func quoted(req *http.Request, text string) string {
 	for _, secret := range credentials(req) {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")
+			text = withoutBegin(text, secret)
 		}
 	}
 	return strings.ToValidUTF8(text[:min(len(text), maxQuoted)], "")
+}
+
+// withoutBegin takes the beginning of a secret off the end of a text, which is
+// where a body may have been cut. Less than 8 bytes may be something else.
+func withoutBegin(text, secret string) string {
+	for n := min(len(text), len(secret)-1); n >= 8; n-- {
+		if begin, found := strings.CutSuffix(text, secret[:n]); found {
+			return begin + "***"
+		}
+	}
+	return text
 }
 
 // credentials returns what a request's Authorization holds, in each form.

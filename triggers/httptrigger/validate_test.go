@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -135,6 +136,20 @@ func TestReads(t *testing.T) {
 	assert.Equal(t, `["message"]`, part{}.Reads()[0].Path)
 	assert.Empty(t, (&httptrigger.Trigger{URL: "http://a"}).Reads())
 	assert.Empty(t, (&httptrigger.Trigger{URL: "http://a", Payload: text("")}).Reads())
+}
+
+// A long token is echoed beyond what is read of the answer.
+func TestErrorsShowNoBeginningOfACredential(t *testing.T) {
+	echo := newSink(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "no: "+r.Header.Get("Authorization"))
+	})
+	for _, length := range []int{1900, 2040, 3000} {
+		token := strings.Repeat("s3cret-", length/7)
+		err := use(t, &httptrigger.Trigger{URL: echo.URL, BearerToken: hearken.Secret(token)}).Fire(t.Context(), firing(t))
+		assert.ErrorContains(t, err, "no: Bearer ***", length)
+		assert.NotContains(t, err.Error(), "s3cret", length)
+	}
 }
 
 // No credential gets into an error, whatever form the server echoes it in.

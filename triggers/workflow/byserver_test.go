@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -248,4 +249,21 @@ func TestServerFollowsNoRedirect(t *testing.T) {
 	require.ErrorContains(t, err, "307 Temporary Redirect")
 	assert.True(t, hearken.IsPermanent(err))
 	assert.Len(t, argo.calls, 1)
+}
+
+// A server's text is cut where it echoes the token.
+func TestRefusalShowsNoPartOfTheToken(t *testing.T) {
+	s, argo := requireFake(t)
+	put(t, s, failed)
+	argo.set(func() {
+		argo.fail = func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, strings.Repeat("x", 510), "t0ken")
+		}
+	})
+	c := control(t, s, workflow.Retry)
+	c.Server = argo.client(t)
+	err := c.Fire(t.Context(), newFiring(t, "1"))
+	require.ErrorContains(t, err, "403 Forbidden")
+	assert.NotContains(t, err.Error(), "t0")
 }

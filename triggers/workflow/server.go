@@ -136,12 +136,12 @@ func (s *Server) request(ctx context.Context, method string, body any, query url
 // refusal says why the server refused, as its gateway puts it: an object with a
 // message.
 func (s *Server) refusal(method string, u *url.URL, status int, raw []byte) error {
+	if s.Token != "" { // before anything is cut, or a part of it would be left
+		raw = bytes.ReplaceAll(raw, []byte(s.Token), []byte("***"))
+	}
 	var told struct{ Message string }
 	if json.Unmarshal(raw, &told) != nil || told.Message == "" {
 		told.Message = string(raw[:min(len(raw), maxQuoted)])
-	}
-	if s.Token != "" {
-		told.Message = strings.ReplaceAll(told.Message, string(s.Token), "***")
 	}
 	err := fmt.Errorf("argo-server: %s %s: %d %s: %s", method, u.Path, status, http.StatusText(status),
 		strings.ToValidUTF8(told.Message, ""))
