@@ -30,16 +30,21 @@ type failures map[int]types.BatchResultErrorEntry
 // failuresOf reads the answer to a batch of n entries. What it says of others is
 // passed over; an entry of which it says nothing may not have been done.
 func failuresOf[T any](n int, done []T, id func(T) *string, failed []types.BatchResultErrorEntry) failures {
-	all := make(failures, n)
-	for i := range n {
-		all[i] = types.BatchResultErrorEntry{Id: entryID(i), Code: aws.String("NotAnswered"), Message: aws.String("the answer says nothing of it")}
-	}
+	all := failures{}
+	var answered [batchSize]bool
 	for _, d := range done {
-		delete(all, indexOf(id(d)))
+		if i := indexOf(id(d)); i >= 0 {
+			answered[i] = true
+		}
 	}
 	for _, f := range failed {
 		if i := indexOf(f.Id); i >= 0 && i < n {
-			all[i] = f
+			answered[i], all[i] = true, f
+		}
+	}
+	for i, ok := range answered[:n] {
+		if !ok {
+			all[i] = types.BatchResultErrorEntry{Id: entryID(i), Code: aws.String("NotAnswered"), Message: aws.String("the answer says nothing of it")}
 		}
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/assert"
@@ -196,6 +197,41 @@ func TestFunctionErrorText(t *testing.T) {
 		})}
 		assert.EqualError(t, trigger.Fire(t.Context(), firing(t, `{}`)), tt.want)
 	}
+}
+
+// What answers otherwise than Lambda documents fails no worse.
+func TestOddAnswers(t *testing.T) {
+	unhandled := "Unhandled"
+	for _, tt := range []struct {
+		name string
+		out  lambda.InvokeOutput
+		want string
+	}{
+		{"a log that is not base64", lambda.InvokeOutput{StatusCode: 200, FunctionError: &unhandled, LogResult: aws.String("START \u00e9"), Payload: []byte(`{"errorMessage":"m"}`)}, "lambda function hello failed (Unhandled): m"},
+		{"a failure that says nothing", lambda.InvokeOutput{StatusCode: 200, FunctionError: &unhandled}, "lambda function hello failed (Unhandled): "},
+		{"a failure of no kind", lambda.InvokeOutput{StatusCode: 200, FunctionError: aws.String(""), Payload: []byte(`null`)}, "lambda function hello failed (Unhandled): null"},
+		{"a failure with another status", lambda.InvokeOutput{StatusCode: 500, FunctionError: &unhandled, Payload: []byte(`[]`)}, "lambda function hello failed (Unhandled): []"},
+		{"no status", lambda.InvokeOutput{}, "lambda function hello: status 0 is not allowed"},
+		{"the status of a redirect", lambda.InvokeOutput{StatusCode: 302}, "lambda function hello: status 302 is not allowed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			trigger := &lambdatrigger.Trigger{FunctionName: "hello", Payload: text("1"), LogTail: true, Client: fake(func(*lambda.InvokeInput) (*lambda.InvokeOutput, error) {
+				return &tt.out, nil
+			})}
+			assert.EqualError(t, trigger.Fire(t.Context(), firing(t, `{}`)), tt.want)
+		})
+	}
+}
+
+func TestNoPayload(t *testing.T) {
+	client := new(recorder)
+	trigger := &lambdatrigger.Trigger{Client: client, FunctionName: "hello", Payload: hearken.PayloadFunc(func(hearken.Firing) ([]byte, error) { return nil, nil })}
+	require.NoError(t, trigger.Fire(t.Context(), firing(t, `{}`)), "Lambda gives the function an empty object")
+	assert.Empty(t, client.asked[0].Payload)
+	trigger.FiringPath = "firing"
+	err := trigger.Fire(t.Context(), firing(t, `{}`))
+	assert.True(t, hearken.IsPermanent(err), err)
+	assert.Len(t, client.asked, 1)
 }
 
 func TestFailuresBeforeASuccessDoNotCount(t *testing.T) {
