@@ -171,8 +171,8 @@ func slow(t *testing.T) (url string, arrived <-chan struct{}) {
 
 // expiring is a context whose deadline passes when its channel says so.
 type expiring struct {
-	context.Context
-	done chan struct{}
+	context.Context //nolint:containedctx // it is one
+	done            chan struct{}
 }
 
 func expiringAfter(t *testing.T, c <-chan struct{}) context.Context {

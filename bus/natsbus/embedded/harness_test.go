@@ -130,7 +130,7 @@ func (l *lab) harness() bustest.Harness {
 			l.of(b).losses.answers.Store(lose)
 		},
 		TooLarge: 2 << 20, TooLargeValue: 2 << 20,
-		Hold: 9 * time.Second, Parallel: true,
+		Hold: 9 * time.Second, Wait: 2 * time.Minute, Parallel: true,
 	}
 }
 
