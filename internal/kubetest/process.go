@@ -85,9 +85,9 @@ const (
 	// patience is how long a server may take to be ready: seconds, unless the
 	// machine has much else to do.
 	patience = 3 * time.Minute
-	// askTimeout is how long it may take to say so: an API server that is just
-	// starting may leave a request without an answer for a minute.
-	askTimeout = 10 * time.Second
+	// askTimeout is how long it may take to say so: a request that an API server
+	// which is just starting leaves without an answer is made again.
+	askTimeout = 30 * time.Second
 )
 
 // wait asks ready until it returns nil, and gives up when the server ends or
@@ -97,10 +97,14 @@ func (p *process) wait(ctx context.Context, ready func(context.Context) error) e
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	var err error // what it says, rather than that the time was over
 	for {
-		err := askOnce(ctx, ready)
-		if err == nil {
+		now := askOnce(ctx, ready)
+		if now == nil {
 			return nil
+		}
+		if err == nil || ctx.Err() == nil {
+			err = now
 		}
 		select {
 		case <-tick.C:

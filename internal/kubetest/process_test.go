@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,15 @@ func TestAsksAgainWhereNoAnswerComes(t *testing.T) {
 		}))
 		assert.Equal(t, 3, asked)
 
-		err := p.wait(t.Context(), func(context.Context) error { return errors.New("still starting") })
-		assert.ErrorContains(t, err, "still starting")
+		refused := false
+		err := p.wait(t.Context(), func(ctx context.Context) error {
+			if !refused {
+				refused = true
+				return errors.New("still starting")
+			}
+			time.Sleep(patience)
+			return ctx.Err()
+		})
+		assert.ErrorContains(t, err, "still starting", "what it said last")
 	})
 }

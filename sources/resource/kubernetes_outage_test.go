@@ -260,7 +260,7 @@ func TestKubernetesFullBus(t *testing.T) {
 			}
 		}
 		return added["late"]
-	}, patience, 10*time.Millisecond, "every object's latest state\n%s", p.log)
+	}, 2*patience, 10*time.Millisecond, "every object's latest state, after a thousand others\n%s", p.log)
 	t.Logf("full for %v, %d updates of 32 KB (%d MB); live heap in KB: %v; all seen %v after there was room; relists %d",
 		freed.Sub(began).Round(time.Second), updates, updates*32>>10, heaps, time.Since(freed).Round(time.Millisecond), p.source.Report().Counters["relists"])
 	for _, h := range heaps {
