@@ -1,6 +1,7 @@
 package httptrigger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -55,7 +56,16 @@ func (e *StatusError) Error() string {
 // answer is a response whose body is read within bounds.
 type answer struct {
 	*http.Response
-	giveUp func() // ends a Read of the body that waits
+	cancel context.CancelFunc // of the request; nil: closing the body is enough
+}
+
+// giveUp ends a Read of the body that waits.
+func (a *answer) giveUp() {
+	if a.cancel != nil {
+		a.cancel()
+		return
+	}
+	_ = a.Body.Close()
 }
 
 func (t *Trigger) judge(f hearken.Firing, req *http.Request, a *answer) error {
