@@ -59,13 +59,13 @@ type answer struct {
 	cancel context.CancelFunc // of the request; nil: closing the body is enough
 }
 
-// giveUp ends a Read of the body that waits.
-func (a *answer) giveUp() {
+// giveUp returns what ends a Read of the body that waits.
+func (a *answer) giveUp() func() {
 	if a.cancel != nil {
-		a.cancel()
-		return
+		return a.cancel
 	}
-	_ = a.Body.Close()
+	body := a.Body
+	return func() { _ = body.Close() }
 }
 
 func (t *Trigger) judge(f hearken.Firing, req *http.Request, a *answer) error {
@@ -143,7 +143,7 @@ func redirectTo(r *http.Response) string {
 
 // beginning returns the first bytes of the body that come in time.
 func (a *answer) beginning() string {
-	timer := time.AfterFunc(drainTime, a.giveUp)
+	timer := time.AfterFunc(drainTime, a.giveUp())
 	defer timer.Stop()
 	// More than is shown, since cutting out credentials makes it shorter. An
 	// error ends what there is to show.
@@ -157,7 +157,7 @@ func (a *answer) drain() {
 	if a.Body == http.NoBody {
 		return
 	}
-	timer := time.AfterFunc(drainTime, a.giveUp)
+	timer := time.AfterFunc(drainTime, a.giveUp())
 	defer timer.Stop()
 	// What comes after the verdict cannot change it; a body that is broken or
 	// too long only costs the connection.
