@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"context"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -79,6 +80,15 @@ func LeftOver() func(unwanted bool) bool {
 		}
 		return p.leftOver(topicSet{"old": 0})
 	}
+}
+
+// ReceiveOnce has a member told once that there is something to receive, and
+// reports whether it still is when the Receive with ctx has ended.
+func ReceiveOnce(ctx context.Context) (told bool, err error) {
+	s := &subscription{ready: make(chan struct{}, 1), ended: make(chan struct{})}
+	signal(s.ready)
+	_, err = s.Receive(ctx)
+	return len(s.ready) > 0, err
 }
 
 // Queue is a queue of numbers.

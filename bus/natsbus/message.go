@@ -34,6 +34,7 @@ type message struct {
 	attempt int
 	stored  time.Time
 	arrived time.Time
+	decoded decoded // what its event points to
 
 	// Guarded by the subscription's mu.
 	reply string    // of the newest delivery of this position
@@ -74,7 +75,7 @@ func newMessage(p *puller, nm *nats.Msg) (*message, error) {
 
 // delivery decodes m.
 func (m *message) delivery() bus.Delivery {
-	e, err := decode(m.msg.Header, m.msg.Data)
+	e, err := m.decoded.event(m.msg.Header, m.msg.Data)
 	if err != nil {
 		e = m.undecodable()
 	}

@@ -42,19 +42,19 @@ var errUnanswered = errors.New("natsbus: the server did not answer in time")
 // the same identity, until ctx's deadline or, without one, for
 // Config.PublishTimeout; a server that is away longer is an error.
 func (b *Bus) Publish(ctx context.Context, t bus.Topic, e event.Event) error {
-	m, err := b.message(t, &e)
+	pub, err := b.publication(t, &e)
 	if err != nil {
 		return err
 	}
-	err = b.pub.publish(ctx, m)
+	err = b.pub.publish(ctx, pub)
 	if err == nil {
 		return nil
 	}
 	return b.publishError(ctx, t, err)
 }
 
-// message encodes e for t and checks its size.
-func (b *Bus) message(t bus.Topic, e *event.Event) (*nats.Msg, error) {
+// publication encodes e for t and checks its size.
+func (b *Bus) publication(t bus.Topic, e *event.Event) (*publication, error) {
 	subject, err := b.subjects.of(t)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (b *Bus) message(t bus.Topic, e *event.Event) (*nats.Msg, error) {
 		return nil, fmt.Errorf("%w: the event has %d bytes of attributes and %d of data, the limits are %d and, together, %d",
 			bus.ErrRejected, w.size, len(e.DataEncoded), headerRoom, room)
 	}
-	return &nats.Msg{Subject: subject, Header: w.header, Data: e.DataEncoded}, nil
+	return &publication{msg: nats.Msg{Subject: subject, Header: w.header, Data: e.DataEncoded}}, nil
 }
 
 // publishError turns what the server or the client said into the bus's errors.
@@ -155,7 +155,7 @@ type publisher struct {
 // publication is one message on its way.
 type publication struct {
 	id       uint64
-	msg      *nats.Msg
+	msg      nats.Msg
 	sent     time.Time
 	deadline time.Time
 	answer   chan error // buffered
@@ -180,13 +180,13 @@ func newPublisher(nc *nats.Conn, c Config) (*publisher, error) {
 	return p, nil
 }
 
-// publish sends m until it is answered. It owns m.
-func (p *publisher) publish(ctx context.Context, m *nats.Msg) error {
+// publish sends pub until it is answered. It owns pub.
+func (p *publisher) publish(ctx context.Context, pub *publication) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	now := time.Now()
-	pub := &publication{msg: m, sent: now, deadline: now.Add(p.timeout), answer: make(chan error, 1)}
+	pub.sent, pub.deadline, pub.answer = now, now.Add(p.timeout), make(chan error, 1)
 	if d, ok := ctx.Deadline(); ok {
 		pub.deadline = d.Add(sweepEvery) // the context speaks first
 		if latest := now.Add(p.window); latest.Before(pub.deadline) {
@@ -217,13 +217,14 @@ func (p *publisher) register(pub *publication) error {
 	p.next++
 	pub.id = p.next
 	p.pending[pub.id] = pub
-	pub.msg.Reply = p.inbox + strconv.FormatUint(pub.id, 36)
+	reply := append(make([]byte, 0, 64), p.inbox...)
+	pub.msg.Reply = string(strconv.AppendUint(reply, pub.id, 36))
 	return nil
 }
 
 // send sends pub for the first time.
 func (p *publisher) send(pub *publication) {
-	if err := p.nc.PublishMsg(pub.msg); err != nil {
+	if err := p.nc.PublishMsg(&pub.msg); err != nil {
 		p.refused(pub, err)
 	}
 }
@@ -331,7 +332,7 @@ func (p *publisher) resend(now time.Time, after time.Duration) {
 			pub.answer <- errors.Join(errUnanswered, pub.last)
 		case now.Sub(pub.sent) >= after && p.nc.IsConnected():
 			pub.sent = now
-			again = append(again, pub.msg)
+			again = append(again, &pub.msg)
 		}
 	}
 	p.mu.Unlock()

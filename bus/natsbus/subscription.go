@@ -155,6 +155,7 @@ func (s *subscription) start(ctx context.Context) {
 func (s *subscription) Receive(ctx context.Context) (bus.Delivery, error) {
 	for {
 		if err := ctx.Err(); err != nil {
+			signal(s.ready) // another Receive may wait for what this one was told of
 			return bus.Delivery{}, err
 		}
 		m, err := s.next()

@@ -1,6 +1,7 @@
 package httptrigger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -55,7 +56,16 @@ func (e *StatusError) Error() string {
 // answer is a response whose body is read within bounds.
 type answer struct {
 	*http.Response
-	giveUp func() // ends a Read of the body that waits
+	cancel context.CancelFunc // of the request; nil: closing the body is enough
+}
+
+// giveUp returns what ends a Read of the body that waits.
+func (a *answer) giveUp() func() {
+	if a.cancel != nil {
+		return a.cancel
+	}
+	body := a.Body
+	return func() { _ = body.Close() }
 }
 
 func (t *Trigger) judge(f hearken.Firing, req *http.Request, a *answer) error {
@@ -133,7 +143,7 @@ func redirectTo(r *http.Response) string {
 
 // beginning returns the first bytes of the body that come in time.
 func (a *answer) beginning() string {
-	timer := time.AfterFunc(drainTime, a.giveUp)
+	timer := time.AfterFunc(drainTime, a.giveUp())
 	defer timer.Stop()
 	// More than is shown, since cutting out credentials makes it shorter. An
 	// error ends what there is to show.
@@ -147,7 +157,7 @@ func (a *answer) drain() {
 	if a.Body == http.NoBody {
 		return
 	}
-	timer := time.AfterFunc(drainTime, a.giveUp)
+	timer := time.AfterFunc(drainTime, a.giveUp())
 	defer timer.Stop()
 	// What comes after the verdict cannot change it; a body that is broken or
 	// too long only costs the connection.

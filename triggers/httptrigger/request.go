@@ -27,7 +27,8 @@ func (t *Trigger) request(ctx context.Context, f hearken.Firing) (*http.Request,
 	if err != nil {
 		return nil, err
 	}
-	h := newFields()
+	out := new(outgoing)
+	h := fields{Header: make(http.Header), values: out.values[:0]}
 	body, err := t.body(f, &h)
 	if err != nil {
 		return nil, err
@@ -35,25 +36,33 @@ func (t *Trigger) request(ctx context.Context, f hearken.Firing) (*http.Request,
 	if !isToken(t.method()) {
 		return nil, hearken.Permanent(fmt.Errorf("%q is no HTTP method", t.method()))
 	}
-	user := target.User
-	target.User = nil
+	out.target = *target
+	out.target.User = nil
 	// http.NewRequest would parse the URL again, for each firing; and its errors
 	// would show it.
-	req := (&http.Request{
-		Method: t.method(), URL: &target, Host: target.Host, Header: h.Header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
-	setBody(req, body)
-	if err := t.setHeader(req, &h, f, user); err != nil {
+	req := blank.WithContext(ctx)
+	req.Method, req.URL, req.Host, req.Header = t.method(), &out.target, target.Host, h.Header
+	setBody(req, &out.body, body)
+	if err := t.setHeader(req, &h, f, target.User); err != nil {
 		return nil, err
 	}
 	return req, nil
 }
 
-// setBody gives req a body that can be sent again. It is a bytes.Reader in a
-// NopCloser since net/http knows that it need not wait for such: it sends the
+// blank is what all requests have in common. WithContext copies it.
+var blank = http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1} //nolint:gochecknoglobals // a constant
+
+// outgoing is what a request points to, in one allocation.
+type outgoing struct {
+	target url.URL
+	body   bytes.Reader
+	values [10]string // of its header: room for an event without extensions
+}
+
+// setBody gives req a body, read by r, that can be sent again. It is a
+// bytes.Reader in a NopCloser since net/http knows that it need not wait for such: it sends the
 // header in one piece with it.
-func setBody(req *http.Request, body []byte) {
+func setBody(req *http.Request, r *bytes.Reader, body []byte) {
 	if len(body) == 0 {
 		req.Body = http.NoBody
 		req.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
@@ -61,7 +70,8 @@ func setBody(req *http.Request, body []byte) {
 	}
 	req.ContentLength = int64(len(body))
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	req.Body = io.NopCloser(bytes.NewReader(body))
+	r.Reset(body)
+	req.Body = io.NopCloser(r)
 }
 
 // fields is the header of a request in the making. The lists of what is put
@@ -71,11 +81,6 @@ type fields struct {
 	values []string
 }
 
-// newFields has room for an event without extensions.
-func newFields() fields {
-	return fields{Header: make(http.Header), values: make([]string, 0, 10)}
-}
-
 // put sets the header of a canonical name.
 func (h *fields) put(name, value string) {
 	h.values = append(h.values, value)
@@ -83,21 +88,21 @@ func (h *fields) put(name, value string) {
 	h.Header[name] = h.values[n-1 : n : n]
 }
 
-// url returns where the request of a firing goes, as a copy.
-func (t *Trigger) url(f hearken.Firing) (url.URL, error) {
+// url returns where the request of a firing goes. It is not to be changed.
+func (t *Trigger) url(f hearken.Firing) (*url.URL, error) {
 	parsed := t.parsed
 	if t.URLFunc != nil {
 		raw, err := t.URLFunc(f)
 		if err != nil {
-			return url.URL{}, fmt.Errorf("URL: %w", err)
+			return nil, fmt.Errorf("URL: %w", err)
 		}
 		parsed = func() (*url.URL, error) { return parseURL(raw) }
 	}
 	u, err := parsed()
 	if err != nil {
-		return url.URL{}, hearken.Permanent(fmt.Errorf("URL %w", err))
+		return nil, hearken.Permanent(fmt.Errorf("URL %w", err))
 	}
-	return *u, nil
+	return u, nil
 }
 
 // parsed returns URL, which is parsed once.

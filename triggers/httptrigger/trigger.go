@@ -102,24 +102,21 @@ func (b BasicAuth) isSet() bool { return b != BasicAuth{} }
 // not allowed is a *StatusError.
 func (t *Trigger) Fire(ctx context.Context, f hearken.Firing) error {
 	client := t.httpClient()
-	reqCtx, giveUp := ctx, context.CancelFunc(nil)
+	reqCtx, cancel := ctx, context.CancelFunc(nil)
 	if !t.closable {
-		reqCtx, giveUp = context.WithCancel(ctx)
-		defer giveUp()
+		reqCtx, cancel = context.WithCancel(ctx)
+		defer cancel()
 	}
 	req, err := t.request(reqCtx, f)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
+	resp, err := t.send(client, req)
 	if err != nil {
 		return failure(ctx, req, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if giveUp == nil {
-		giveUp = func() { _ = resp.Body.Close() }
-	}
-	a := answer{Response: resp, giveUp: giveUp}
+	a := answer{Response: resp, cancel: cancel}
 	defer a.drain()
 	if err := t.judge(f, req, &a); err != nil {
 		return ended(ctx, err)

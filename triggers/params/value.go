@@ -118,6 +118,9 @@ func absent(format string, args ...any) error {
 
 // permanent marks err unless it is a Func's own.
 func permanent(err error) error {
+	if err == nil {
+		return nil
+	}
 	var v *valueError
 	if errors.As(err, &v) {
 		return hearken.Permanent(err)
@@ -151,6 +154,9 @@ type orElse struct{ first, second Value }
 
 func (o orElse) resolve(f hearken.Firing) (result, error) {
 	r, err := o.first.resolve(f)
+	if err == nil {
+		return r, nil
+	}
 	var v *valueError
 	if !errors.As(err, &v) || !v.absent {
 		return r, err
