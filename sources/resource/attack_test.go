@@ -3,18 +3,15 @@ package resource_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/bus"
-	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/hearken-go/hearken/sources/resource"
 	"github.com/hearken-go/hearken/sources/sourcetest"
 	"github.com/stretchr/testify/assert"
@@ -23,163 +20,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 )
-
-// TestDeletedObjectsAreForgottenWithoutAStore has many objects come and go, as
-// Pods do.
-func TestDeletedObjectsAreForgottenWithoutAStore(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, r *rig) {
-		r.rec.Store = nil
-		r.start()
-		r.cluster.create("shop/stays")
-		for i := range 100 {
-			r.cluster.create(fmt.Sprintf("shop/o%d", i))
-			r.cluster.delete(fmt.Sprintf("shop/o%d", i))
-		}
-		require.Len(t, r.news(), 201)
-		assert.Equal(t, 101, r.source.Known())
-		time.Sleep(resource.MarkerLife + 2*time.Minute)
-		synctest.Wait()
-		assert.Equal(t, 1, r.source.Known())
-		assert.Zero(t, r.source.Dirty(), "nobody is to be told of them")
-		r.stop()
-	})
-}
-
-// slowStore takes its time for each update.
-type slowStore struct {
-	bus.Store
-	each    time.Duration
-	updates atomic.Int64
-}
-
-func (s *slowStore) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
-	select {
-	case <-time.After(s.each):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	s.updates.Add(1)
-	return s.Store.Update(ctx, key, f)
-}
-
-// TestASlowStoreIsToldAllInTheEnd has one that takes minutes for all objects of a
-// list, which is longer than a process may take to end.
-func TestASlowStoreIsToldAllInTheEnd(t *testing.T) {
-	for name, stopped := range map[string]bool{"while it runs": false, "over processes that end": true} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, nil, func(t *testing.T, r *rig) {
-				slow := &slowStore{Store: r.rec.Store, each: 2 * time.Second}
-				r.rec.Store = slow
-				for i := range 200 { // in 16 shards
-					r.cluster.create(fmt.Sprintf("shop/o%d", i))
-				}
-				r.start()
-				require.Len(t, r.await(), 200)
-				if stopped {
-					r.stop()
-					known := 0
-					for e, err := range slow.List(t.Context(), "v1/known/") {
-						require.NoError(t, err)
-						known += strings.Count(string(e.Value), `"shop/o`)
-					}
-					assert.Greater(t, known, 10, "some of it is told within the time there is")
-					assert.Less(t, known, 200)
-					return
-				}
-				time.Sleep(2 * time.Minute)
-				before := slow.updates.Load()
-				time.Sleep(time.Minute)
-				assert.Equal(t, before, slow.updates.Load(), "nothing is told twice")
-				assert.Nil(t, r.source.Report().Trouble)
-				r.stop()
-				next := newRig(t, r.cluster, slow.Store, nil)
-				next.start()
-				assert.Empty(t, next.news(), "all is known")
-				next.stop()
-			})
-		})
-	}
-}
-
-// hangingStore does not answer.
-type hangingStore struct {
-	bus.Store
-	hangs map[string]bool
-}
-
-func (s *hangingStore) Get(ctx context.Context, key string) ([]byte, error) {
-	if s.hangs["get"] {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	return s.Store.Get(ctx, key)
-}
-
-func (s *hangingStore) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
-	if s.hangs["update"] {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	return s.Store.Update(ctx, key, f)
-}
-
-func (s *hangingStore) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error] {
-	if !s.hangs["list"] {
-		return s.Store.List(ctx, prefix)
-	}
-	return func(yield func(bus.Entry, error) bool) {
-		<-ctx.Done()
-		yield(bus.Entry{}, ctx.Err())
-	}
-}
-
-func TestAStoreThatHangsIsInTrouble(t *testing.T) {
-	for _, what := range []string{"get", "update", "list"} {
-		t.Run(what, func(t *testing.T) {
-			bubble(t, nil, func(t *testing.T, r *rig) {
-				r.rec.Store = &hangingStore{r.rec.Store, map[string]bool{what: true}}
-				r.start()
-				time.Sleep(time.Minute)
-				trouble := r.source.Report().Trouble
-				require.NotNil(t, trouble)
-				assert.ErrorContains(t, trouble.Err, "load what is known")
-				require.ErrorIs(t, trouble.Err, context.DeadlineExceeded)
-				r.stop()
-			})
-		})
-	}
-}
-
-// TestValuesOfAnotherKind has the Store hold JSON that is not of the source.
-func TestValuesOfAnotherKind(t *testing.T) {
-	for _, value := range []string{`{"saved":5}`, `{"saved":"yesterday"}`, `{"epoch":"one"}`, `{"positions":[]}`, `[]`, `"v2"`, ``, "null", `{"known":[],"split":1}`, `{"later":true}`} {
-		t.Run(value, func(t *testing.T) {
-			bubble(t, nil, func(t *testing.T, r *rig) {
-				r.cluster.create("shop/a")
-				r.start()
-				require.Len(t, r.news(), 1)
-				r.stop()
-				for e, err := range r.rec.Store.List(t.Context(), "v1/") {
-					require.NoError(t, err)
-					require.NoError(t, r.rec.Store.Update(t.Context(), e.Key, func([]byte) ([]byte, error) { return []byte(value), nil }))
-				}
-				next := r.successor(nil)
-				next.start()
-				assert.Equal(t, []string{"ADD shop/a 0"}, next.await())
-				assert.Nil(t, next.source.Report().Trouble)
-				next.stop()
-				last := r.successor(nil)
-				last.start()
-				assert.Empty(t, last.news())
-				last.stop()
-			})
-		})
-	}
-}
 
 func TestAClusterThatDoesNotAnswerIsInTrouble(t *testing.T) {
 	for _, verb := range []string{"get", "list", "watch"} {
@@ -474,18 +317,5 @@ func TestALeaseLostWhileEmitting(t *testing.T) {
 		second.start()
 		assert.Equal(t, []string{"ADD shop/a 0"}, second.await())
 		second.stop()
-	})
-}
-
-// TestAClockThatIsSetRight has deleted an object by a clock that was a year ahead.
-func TestAClockThatIsSetRight(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := &memory.Store{}
-		a := resource.NewArchive(store, "id", nil)
-		ahead := time.Now().AddDate(1, 0, 0).Unix()
-		require.NoError(t, a.Save(t.Context(), map[types.UID]resource.Entry{"u": {Name: "shop/a", Version: "1", Gone: ahead}}, map[string]string{"": "1"}))
-		known, _, err := a.Load(t.Context())
-		require.NoError(t, err)
-		assert.Empty(t, known, "it is not kept for a year")
 	})
 }

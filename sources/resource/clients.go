@@ -72,7 +72,7 @@ func discoveryMapper(ctx context.Context, c *rest.Config, httpClient *http.Clien
 	bounded.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 		asking, cancel := context.WithCancel(r.Context())
 		stop := context.AfterFunc(ctx, cancel)
-		resp, err := transport.RoundTrip(r.WithContext(asking))
+		resp, err := transport.RoundTrip(r.WithContext(asking)) //nolint:contextcheck // it is the request's, which ends with ctx too
 		if err != nil {
 			stop()
 			cancel()

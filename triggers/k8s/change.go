@@ -77,13 +77,10 @@ func override(o, over map[string]any) {
 }
 
 // update changes the object that is there, until nobody else changes it
-// meanwhile.
+// meanwhile. Once somebody has, it goes by turns with others of this Client.
 func (a *action) update(ctx context.Context, change func(*unstructured.Unstructured) error) (*unstructured.Unstructured, error) {
-	for pause := conflictMin; ; pause = min(2*pause, conflictMax) {
-		made, err := a.updateOnce(ctx, change)
-		if !apierrors.IsConflict(err) || hearken.IsPermanent(err) {
-			return made, err
-		}
+	made, err := a.updateOnce(ctx, change)
+	for pause := conflictMin; apierrors.IsConflict(err) && !hearken.IsPermanent(err); pause = min(2*pause, conflictMax) {
 		if a.object.GetResourceVersion() != "" {
 			return nil, hearken.Permanent(err)
 		}
@@ -92,7 +89,23 @@ func (a *action) update(ctx context.Context, change func(*unstructured.Unstructu
 		case <-ctx.Done():
 			return nil, err
 		}
+		if made, err = a.updateInTurn(ctx, change); errors.Is(err, errNoTurn) {
+			return nil, err
+		}
 	}
+	return made, err
+}
+
+var errNoTurn = errors.New("others of this process change it too")
+
+// updateInTurn is updateOnce while no other action of this Client is at it.
+func (a *action) updateInTurn(ctx context.Context, change func(*unstructured.Unstructured) error) (*unstructured.Unstructured, error) {
+	giveBack, err := a.Client.turns.take(ctx, a.object.GroupVersionKind().String()+" "+a.object.GetNamespace()+"/"+a.object.GetName())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoTurn, err)
+	}
+	defer giveBack()
+	return a.updateOnce(ctx, change)
 }
 
 func (a *action) updateOnce(ctx context.Context, change func(*unstructured.Unstructured) error) (*unstructured.Unstructured, error) {

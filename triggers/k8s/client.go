@@ -45,6 +45,7 @@ type Client struct {
 	err   error // what Config has led to
 	kinds *kinds
 	api   dynamic.Interface
+	turns turns // at updating an object
 }
 
 // Validate finds what is missing, and a Config or Namespace that is none. It reads
