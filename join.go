@@ -59,14 +59,11 @@ func (s *sensorRun) openJoins() error {
 	}
 	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)
 	defer cancel()
-	var err error
-	has := len(actions) > 0
-	if has {
-		err = s.run.enrol(ctx, s.name)
-	} else {
-		has, err = s.run.enrolled(ctx, s.name)
+	if len(actions) == 0 && !s.hadJoins(ctx) {
+		return nil
 	}
-	if err == nil && has {
+	err := s.run.enrol(ctx, s.name)
+	if err == nil {
 		s.joins = join.New(s.run.store, joinCorner(s.run.Name, s.name), s.reportJoin, actions...)
 		err = s.joins.Open(ctx)
 	}
@@ -74,6 +71,16 @@ func (s *sensorRun) openJoins() error {
 		return fmt.Errorf("the joins of sensor %q: %w", s.name, err)
 	}
 	return nil
+}
+
+// hadJoins reports whether an earlier version of the sensor had joins. A store
+// that cannot say so does not keep a sensor from starting that needs none.
+func (s *sensorRun) hadJoins(ctx context.Context) bool {
+	had, err := s.run.enrolled(ctx, s.name)
+	if err != nil {
+		s.log.Warn("whether events wait for joins that the sensor had is not known until it starts again", "error", err)
+	}
+	return had
 }
 
 func (s *sensorRun) reportJoin(err error) {

@@ -1,6 +1,7 @@
 package hearken_test
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -163,5 +164,23 @@ func TestRegisterOfSensorsIsDamaged(t *testing.T) {
 		assert.Empty(t, graves.letters())
 		assert.NoError(t, d.end())
 		assert.Contains(t, out.String(), `sensor \"% gone\": its place in the register is damaged`)
+	})
+}
+
+func TestStoreThatFailsKeepsNoSensorFromStartingThatNeedsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trigger := new(script)
+		d := newDeploy(func(a *hearken.Action) { a.Within = 0 }, trigger)
+		d.Sensors[0].Actions[0].When = d.built
+		store := new(joinStore)
+		store.fail(errors.New("out of order"))
+		d.Store = store
+		out := logged(d.fixture, slog.LevelWarn)
+		d.start(t)
+		d.tell(t, d.image, "i1", "abc")
+		synctest.Wait()
+		assert.Len(t, trigger.fired(), 1)
+		assert.NoError(t, d.end())
+		assert.Contains(t, out.String(), `is not known until it starts again" pipeline=test sensor=s error="out of order"`)
 	})
 }
