@@ -60,8 +60,8 @@ type outgoing struct {
 }
 
 // setBody gives req a body, read by r, that can be sent again. It is a
-// bytes.Reader in a NopCloser since net/http knows that it need not wait for such: it sends the
-// header in one piece with it.
+// bytes.Reader in a NopCloser since net/http knows that it need not wait for
+// such: it sends the header in one piece with it.
 func setBody(req *http.Request, r *bytes.Reader, body []byte) {
 	if len(body) == 0 {
 		req.Body = http.NoBody
