@@ -128,7 +128,7 @@ func ExampleTrigger_wait() {
 			Text: "{apiVersion: apps/v1, kind: Deployment, metadata: {}, spec: {template: {metadata: {annotations: {}}}}}",
 			Params: []params.Param{
 				{Dest: "metadata.name", Value: params.Data(push, "branch")},
-				{Dest: "spec.template.metadata.annotations.commit", Value: params.Context(push, "id")},
+				{Dest: `spec.template.metadata.annotations.example\.com/commit`, Value: params.Context(push, "id")},
 			},
 		},
 		Wait: k8s.Policy{
