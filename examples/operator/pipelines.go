@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/bus"
@@ -90,6 +91,9 @@ func (a *announced) Fire(ctx context.Context, f hearken.Firing) error {
 // openBus returns a bus of the replicas, or of this process.
 func openBus(ctx context.Context, f flags) (b bus.Bus, closeBus func(context.Context) error, err error) {
 	if f.nats == "" {
+		if f.listen != "" && f.data == "" {
+			return nil, nil, errors.New("-listen needs -data: the bus that replicas open is one on disk")
+		}
 		e, err := embedded.Open(ctx, embedded.Config{Dir: f.data, Listen: f.listen})
 		if err != nil {
 			return nil, nil, err

@@ -3,6 +3,7 @@ package k8s_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/triggers/k8s"
@@ -21,6 +22,7 @@ import (
 func fakeClient(objects ...runtime.Object) *k8s.Client {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, meta.RESTScopeNamespace)
+	mapper.Add(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, meta.RESTScopeNamespace)
 	mapper.Add(schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}, meta.RESTScopeNamespace)
 	return &k8s.Client{
 		Dynamic: fake.NewSimpleDynamicClient(runtime.NewScheme(), objects...), Mapper: mapper, Namespace: "ci",
@@ -107,6 +109,37 @@ func ExampleTrigger_update() {
 	// Output:
 	// <nil>
 	// map[last:main]
+}
+
+// A patch of what is there, and what has to become of it: here somebody has
+// paused the Deployment, so that its controller would do nothing.
+func ExampleTrigger_wait() {
+	client := fakeClient(&unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "Deployment",
+		"metadata": map[string]any{"name": "main", "namespace": "ci"},
+		"status": map[string]any{"conditions": []any{
+			map[string]any{"type": "Progressing", "status": "Unknown", "reason": "DeploymentPaused"},
+		}},
+	}})
+	trigger := &k8s.Trigger{
+		Client:    client,
+		Operation: k8s.MergePatch,
+		Object: &k8s.Manifest{
+			Text: "{apiVersion: apps/v1, kind: Deployment, metadata: {}, spec: {template: {metadata: {annotations: {}}}}}",
+			Params: []params.Param{
+				{Dest: "metadata.name", Value: params.Data(push, "branch")},
+				{Dest: `spec.template.metadata.annotations.example\.com/commit`, Value: params.Context(push, "id")},
+			},
+		},
+		Wait: k8s.Policy{
+			Until: []k8s.Condition{{Path: `status.conditions.#(type=="Progressing").reason`, Values: []string{"NewReplicaSetAvailable"}}},
+			Fail:  []k8s.Condition{{Path: `status.conditions.#(reason=="ProgressDeadlineExceeded")`}},
+			For:   100 * time.Millisecond,
+		},
+	}
+	fmt.Println(trigger.Fire(context.Background(), exampleFiring()))
+	// Output:
+	// wait for Deployment ci/main: after 100ms it is not so that status.conditions.#(type=="Progressing").reason is NewReplicaSetAvailable: it is "DeploymentPaused"
 }
 
 // A manifest is YAML with values put in at paths.

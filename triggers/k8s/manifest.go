@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -30,7 +31,8 @@ import (
 type Manifest struct {
 	// Text is one object. Required.
 	Text string
-	// Params are put in, in order.
+	// Params are put in, in order. A dot of a key, as annotations and labels mostly
+	// have one, is written `\.`: `metadata.annotations.example\.com/commit`.
 	Params []params.Param
 
 	once     sync.Once
@@ -66,11 +68,21 @@ func (m *Manifest) Validate() error {
 	if !m.has("metadata.name") && !m.has("metadata.generateName") {
 		errs = append(errs, textError("has neither a metadata.name nor a metadata.generateName"))
 	}
+	for i, p := range m.Params {
+		if belowText.MatchString(p.Dest) {
+			errs = append(errs, &hearken.ConfigError{Path: fmt.Sprintf("Params[%d].Dest", i), Msg: fmt.Sprintf(
+				`destination %q leads below a label or annotation, which is text; write a dot of its name as \.`, p.Dest)})
+		}
+	}
 	if err := m.checkFixed(); err != nil {
 		errs = append(errs, textError(err.Error()))
 	}
 	return errors.Join(errs...)
 }
+
+// belowText matches destinations that go on after the name of a label or
+// annotation: what was meant to be its name was taken for two.
+var belowText = regexp.MustCompile(`^(spec\.template\.)?metadata\.(labels|annotations)\.([^.\\]|\\.)*\.`)
 
 func (m *Manifest) has(field string) bool {
 	return m.provided(field) || gjson.GetBytes(m.template.JSON, field).Exists()

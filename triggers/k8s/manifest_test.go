@@ -105,3 +105,23 @@ func TestManifestOfWrongTypes(t *testing.T) {
 	whole := &k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap", Params: []params.Param{{Dest: "metadata", Value: params.Data(push, "metadata")}}}
 	require.NoError(t, whole.Validate())
 }
+
+// The API server would refuse each firing, and a dead letter be the first to say so.
+func TestManifestOfNamesWithDots(t *testing.T) {
+	at := func(dest string) error {
+		return (&k8s.Manifest{Text: template, Params: []params.Param{{Dest: dest, Value: "x"}}}).Validate()
+	}
+	for _, dest := range []string{
+		"metadata.annotations.example.com/commit", `metadata.labels.app\.kubernetes.io/name`,
+		"spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt",
+	} {
+		require.ErrorContains(t, at(dest), "Params[0].Dest: destination ", dest)
+		assert.ErrorContains(t, at(dest), `leads below a label or annotation, which is text; write a dot of its name as \.`, dest)
+	}
+	for _, dest := range []string{
+		`metadata.annotations.example\.com/commit`, `spec.template.metadata.labels.app\.kubernetes\.io/name`,
+		"metadata.annotations.commit", "metadata.labels", "spec.metadata.labels.a.b", "data.metadata.labels.a.b",
+	} {
+		assert.NoError(t, at(dest), dest)
+	}
+}

@@ -31,8 +31,9 @@ type Policy struct {
 	// first.
 	Fail []Condition
 
-	// For is how long it may take. After that the firing has failed for good.
-	// Required where there is Until, and then what Trigger's AttemptTimeout comes
+	// For is how long it may take. After that the firing has failed for good, with
+	// an error that says what did not hold and what was there in its place, but for
+	// the values of a Secret. Required where there is Until, and then what Trigger's AttemptTimeout comes
 	// from; the action's Timeout, unless zero, must not be shorter.
 	For time.Duration
 }
@@ -56,20 +57,49 @@ type Condition struct {
 }
 
 func (c *Condition) holds(o *unstructured.Unstructured, text []byte) bool {
+	return c.instead(o, text) == ""
+}
+
+// instead says what is there in the place of what the condition asks for; empty:
+// it holds.
+func (c *Condition) instead(o *unstructured.Unstructured, text []byte) string {
 	labels := o.GetLabels()
-	for name, want := range c.Labels {
-		if got, ok := labels[name]; !ok || got != want {
-			return false
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		switch got, ok := labels[name]; {
+		case !ok:
+			return "label " + name + " is absent"
+		case got != c.Labels[name]:
+			return fmt.Sprintf("label %s is %q", name, got)
 		}
 	}
 	if c.Path == "" {
-		return len(c.Labels) > 0
+		if len(c.Labels) > 0 {
+			return ""
+		}
+		return "nothing is asked for"
 	}
 	found := gjson.GetBytes(text, c.Path)
-	if len(c.Values) > 0 {
-		return found.Exists() && slices.Contains(c.Values, textOf(found))
+	switch {
+	case !found.Exists():
+		return "it is absent"
+	case len(c.Values) > 0 && slices.Contains(c.Values, textOf(found)),
+		len(c.Values) == 0 && found.Type != gjson.Null && found.Type != gjson.False && textOf(found) != "":
+		return ""
+	case isSecret(o):
+		return "it is something else"
 	}
-	return found.Exists() && found.Type != gjson.Null && found.Type != gjson.False && textOf(found) != ""
+	return "it is " + shown(found)
+}
+
+// maxFound bounds what an error shows of a value.
+const maxFound = 100
+
+// shown returns a value's JSON, as an error text shows it.
+func shown(r gjson.Result) string {
+	if len(r.Raw) > maxFound {
+		return strings.ToValidUTF8(r.Raw[:maxFound], "") + "…"
+	}
+	return r.Raw
 }
 
 func textOf(r gjson.Result) string {
@@ -130,7 +160,7 @@ func observedGeneration(o *unstructured.Unstructured) (seen int64, ok bool) {
 // judge returns what does not hold yet, or an error for what must not hold.
 func (p *Policy) judge(o *unstructured.Unstructured) (missing string, err error) {
 	if seen, ok := observedGeneration(o); ok && seen < o.GetGeneration() {
-		return fmt.Sprintf("status.observedGeneration is %d", o.GetGeneration()), nil
+		return fmt.Sprintf("status.observedGeneration is %d: it is %d", o.GetGeneration(), seen), nil
 	}
 	text, err := json.Marshal(o.Object)
 	if err != nil {
@@ -142,8 +172,9 @@ func (p *Policy) judge(o *unstructured.Unstructured) (missing string, err error)
 		}
 	}
 	for i := range p.Until {
-		if c := &p.Until[i]; !c.holds(o, text) {
-			return c.String(), nil
+		c := &p.Until[i]
+		if there := c.instead(o, text); there != "" {
+			return c.String() + ": " + there, nil
 		}
 	}
 	return "", nil

@@ -49,22 +49,23 @@ func TestPolicy(t *testing.T) {
 		says   string // empty: success
 	}{
 		"label":                {label, labelled("done"), ""},
-		"another label":        {label, labelled("begun"), `after 100ms it is not so that label phase is "done"`},
-		"no label":             {label, configMap("a").Object, `it is not so that label phase is "done"`},
+		"another label":        {label, labelled("begun"), `after 100ms it is not so that label phase is "done": label phase is "begun"`},
+		"no label":             {label, configMap("a").Object, `it is not so that label phase is "done": label phase is absent`},
 		"condition":            {ready, status(map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "True"}}}), ""},
-		"condition, not":       {ready, status(map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "False"}}}), `status.conditions.#(type=="Ready").status is True`},
+		"condition, not":       {ready, status(map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "False"}}}), `status.conditions.#(type=="Ready").status is True: it is "False"`},
 		"all":                  {phase, status(map[string]any{"phase": "Skipped", "done": 1}), ""},
-		"one of two":           {phase, status(map[string]any{"phase": "Succeeded"}), "it is not so that status.done is set"},
-		"false is not set":     {phase, status(map[string]any{"phase": "Succeeded", "done": false}), "status.done is set"},
-		"null is not set":      {phase, status(map[string]any{"phase": "Succeeded", "done": nil}), "status.done is set"},
-		"empty is not set":     {phase, status(map[string]any{"phase": "Succeeded", "done": ""}), "status.done is set"},
-		"neither of two":       {phase, status(map[string]any{"done": true}), "status.phase is Succeeded or Skipped"},
+		"one of two":           {phase, status(map[string]any{"phase": "Succeeded"}), "it is not so that status.done is set: it is absent"},
+		"false is not set":     {phase, status(map[string]any{"phase": "Succeeded", "done": false}), "status.done is set: it is false"},
+		"null is not set":      {phase, status(map[string]any{"phase": "Succeeded", "done": nil}), "status.done is set: it is null"},
+		"empty is not set":     {phase, status(map[string]any{"phase": "Succeeded", "done": ""}), `status.done is set: it is ""`},
+		"neither of two":       {phase, status(map[string]any{"done": true}), "status.phase is Succeeded or Skipped: it is absent"},
 		"failed":               {phase, status(map[string]any{"phase": "Failed"}), "wait for ConfigMap default/a: it has failed: status.phase is Failed"},
 		"failed by label":      {phase, labelled("bad"), `it has failed: label phase is "bad"`},
 		"label and path":       {both, of(labelled("done"))(map[string]any{"n": 3}), ""},
-		"label, not path":      {both, of(labelled("done"))(map[string]any{"n": 2}), `label phase is "done" and status.n is 3`},
-		"not caught up":        {phase, generation, "it is not so that status.observedGeneration is 2"},
-		"not caught up, text":  {phase, asText("9"), "it is not so that status.observedGeneration is 10"},
+		"a long one":           {phase, status(map[string]any{"phase": strings.Repeat("x", 1000)}), `it is "` + strings.Repeat("x", 99) + "…"},
+		"label, not path":      {both, of(labelled("done"))(map[string]any{"n": 2}), `label phase is "done" and status.n is 3: it is 2`},
+		"not caught up":        {phase, generation, "it is not so that status.observedGeneration is 2: it is 1"},
+		"not caught up, text":  {phase, asText("9"), "it is not so that status.observedGeneration is 10: it is 9"},
 		"caught up, text":      {phase, asText("10"), ""},
 		"a hash":               {phase, asText("7d9f9c5b4"), ""},
 		"no generation":        {phase, asText(nil), ""},
@@ -189,4 +190,18 @@ func TestTimeouts(t *testing.T) {
 	trigger := waitingTrigger(t, kubefake.New(t))
 	assert.Equal(t, time.Hour+time.Minute, trigger.AttemptTimeout())
 	assert.Equal(t, time.Hour, trigger.MinTimeout())
+}
+
+func TestWaitTellsNoValueOfASecret(t *testing.T) {
+	s := kubefake.New(t, kubefake.Kind{Version: "v1", Kind: "Secret", Resource: "secrets"})
+	secret := object("v1", "Secret", "default", "a")
+	secret.Object["data"] = map[string]any{"password": "c2VjcmV0"}
+	s.Put("/api/v1/namespaces/default/secrets/a", secret.Object)
+	trigger := &k8s.Trigger{
+		Client: client(t, s), Object: fixed(secret), Operation: k8s.CreateIfAbsent,
+		Wait: k8s.Policy{Until: []k8s.Condition{{Path: "data.password", Values: []string{"b3RoZXI="}}}, For: 100 * time.Millisecond},
+	}
+	err := tooLong(t, trigger)
+	require.ErrorContains(t, err, "it is not so that data.password is b3RoZXI=: it is something else")
+	assert.NotContains(t, err.Error(), "c2VjcmV0")
 }
