@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,7 +115,7 @@ func (s *Source) Report() hearken.Report {
 	}}
 }
 
-// Validate finds mistakes in the fields.
+// Validate finds mistakes in the fields. It reads the files that Config names.
 func (s *Source) Validate() error {
 	var m hearken.Mistakes
 	s.validateClient(&m)
@@ -158,6 +159,13 @@ func (s *Source) validateClient(m *hearken.Mistakes) {
 		m.Add("Config", "is nil, and so is Client; one of them is needed to reach the cluster")
 	case s.Config != nil && s.Client != nil:
 		m.Add("Config", "is set, and so is Client; leave one of them out")
+	case s.Config != nil:
+		if _, _, err := rest.DefaultServerURL(cmp.Or(s.Config.Host, "localhost"), s.Config.APIPath, schema.GroupVersion{}, true); err != nil {
+			m.Add("Config.Host", "%v", err)
+		}
+		if _, err := rest.TLSConfigFor(s.Config); err != nil {
+			m.Add("Config", "%v", err)
+		}
 	}
 }
 
