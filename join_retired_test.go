@@ -1,8 +1,10 @@
 package hearken_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,7 +52,7 @@ func TestWhatWaitsForARemovedSensorIsDeadLettered(t *testing.T) {
 		graves := deployed.without()
 		out := logged(deployed.fixture, slog.LevelWarn)
 		deployed.start(t)
-		time.Sleep(7*day - time.Hour)
+		time.Sleep(8*day - time.Hour)
 		synctest.Wait()
 		assert.Empty(t, graves.letters(), "it may come back")
 		time.Sleep(2 * time.Hour)
@@ -66,7 +68,7 @@ func TestWhatWaitsForARemovedSensorIsDeadLettered(t *testing.T) {
 		assert.Equal(t, []string{"join/test/s/hours"}, deployed.stored(t, "join"), "all else is forgotten")
 		assert.NoError(t, deployed.end())
 		assert.Contains(t, out.String(), `msg="no process runs a sensor that events wait for" pipeline=test sensor=s waiting=1 oldest=2000-01-01T00:00:00.000Z`)
-		assert.Contains(t, out.String(), "dead_lettered_after=2000-01-08T00:00:00.000Z")
+		assert.Contains(t, out.String(), "dead_lettered_after=2000-01-09T00:00:00.000Z")
 	})
 }
 
@@ -107,7 +109,7 @@ func TestWhatWaitsOutlivesLongSilence(t *testing.T) {
 		here := newLasting(new(script)).on(there)
 		graves := here.without()
 		here.start(t)
-		time.Sleep(59 * time.Minute)
+		time.Sleep(119 * time.Minute)
 		there = newLasting(trigger).on(there)
 		there.start(t)
 		time.Sleep(3 * day)
@@ -117,6 +119,61 @@ func TestWhatWaitsOutlivesLongSilence(t *testing.T) {
 		assert.NoError(t, here.end())
 		assert.NoError(t, there.end())
 	})
+}
+
+// What runs for a moment every week may be late by some hours.
+func TestWhatWaitsForASensorThatRunsOnceAWeekStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trigger := new(script)
+		job := newLasting(trigger)
+		here := newLasting(new(script)).on(job)
+		graves := here.without()
+		here.start(t)
+		job.start(t)
+		job.tell(t, job.image, "i1", "abc")
+		for range 3 {
+			require.NoError(t, job.end())
+			time.Sleep(7*day + 5*time.Hour)
+			job = newLasting(trigger).on(job)
+			job.start(t)
+		}
+		job.tell(t, job.tests, "t1", "abc")
+		assert.Len(t, trigger.fired(), 1)
+		assert.Empty(t, graves.letters())
+		assert.NoError(t, here.end())
+		assert.NoError(t, job.end())
+	})
+}
+
+// A process whose clock is behind by a month says every hour, or somewhat less
+// often, that it runs.
+func TestWhatWaitsForASensorOfAProcessWithAnotherClockStays(t *testing.T) {
+	for name, offset := range map[string]time.Duration{"behind": -30 * day, "ahead": 30 * day} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := newLasting(new(script))
+				old.start(t)
+				old.tell(t, old.image, "i1", "abc")
+				require.NoError(t, old.end())
+				here := newLasting(new(script)).on(old)
+				graves := here.without()
+				here.start(t)
+				for range 200 {
+					err := here.Store.Update(t.Context(), "joins/test/s", func([]byte) ([]byte, error) {
+						return time.Now().Add(offset).AppendFormat(nil, time.RFC3339), nil
+					})
+					require.NoError(t, err)
+					time.Sleep(65 * time.Minute)
+				}
+				synctest.Wait()
+				assert.Empty(t, graves.letters())
+				time.Sleep(9 * day)
+				synctest.Wait()
+				assert.Len(t, graves.letters(), 1, "it has gone")
+				assert.NoError(t, here.end())
+			})
+		})
+	}
 }
 
 func TestWhatWaitsForAnActionThatIsGoneIsDeadLettered(t *testing.T) {
@@ -181,6 +238,30 @@ func TestStoreThatFailsKeepsNoSensorFromStartingThatNeedsNone(t *testing.T) {
 		synctest.Wait()
 		assert.Len(t, trigger.fired(), 1)
 		assert.NoError(t, d.end())
-		assert.Contains(t, out.String(), `is not known until it starts again" pipeline=test sensor=s error="out of order"`)
+		assert.Contains(t, out.String(), `is not known until the next start" pipeline=test error="out of order"`)
+	})
+}
+
+func TestStoreThatHangsHoldsUpTheStartOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeploy(func(a *hearken.Action) { a.Within = 0 }, new(script))
+		d.Sensors[0].Actions[0].When = d.built
+		for _, name := range []string{"s2", "s3", "s4"} {
+			another := d.Sensors[0]
+			another.Name = name
+			d.Sensors = append(d.Sensors, another)
+		}
+		store := new(joinStore)
+		store.tell(func(s *joinStore) { s.slow = day })
+		d.Store = store
+		out := logged(d.fixture, slog.LevelWarn)
+		ctx, cancel := context.WithCancel(t.Context())
+		d.stop = cancel
+		go func() { d.done <- d.Run(ctx) }()
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		assert.True(t, d.Health().Ready)
+		assert.NoError(t, d.end())
+		assert.Equal(t, 1, strings.Count(out.String(), "is not known until the next start"))
 	})
 }
