@@ -267,3 +267,20 @@ func TestRefusalShowsNoPartOfTheToken(t *testing.T) {
 	require.ErrorContains(t, err, "403 Forbidden")
 	assert.NotContains(t, err.Error(), "t0")
 }
+
+// A token that JSON writes otherwise is hidden where it is read.
+func TestRefusalShowsNoTokenThatIsEscaped(t *testing.T) {
+	s, argo := requireFake(t)
+	put(t, s, failed)
+	argo.set(func() {
+		argo.fail = func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"message": "no such token: t\u0030ken"}`)
+		}
+	})
+	c := control(t, s, workflow.Retry)
+	c.Server = argo.client(t)
+	err := c.Fire(t.Context(), newFiring(t, "1"))
+	require.ErrorContains(t, err, "no such token: ***")
+	assert.NotContains(t, err.Error(), "t0ken")
+}
