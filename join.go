@@ -50,14 +50,14 @@ func (j *joining) givenUp() []givenUp {
 
 // openJoins readies the joins of a sensor that has some, or has had some: what
 // waits for those is to be given up.
-func (s *sensorRun) openJoins(had map[string]bool) error {
+func (s *sensorRun) openJoins(had func() map[string]bool) error {
 	var actions []*join.Action
 	for _, a := range s.actions {
 		if a.join != nil {
 			actions = append(actions, a.join)
 		}
 	}
-	if len(actions) == 0 && !had[s.name] {
+	if len(actions) == 0 && !had()[s.name] {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)

@@ -122,7 +122,7 @@ func (r *runner) openStore() error {
 }
 
 func (r *runner) subscribe() error {
-	had := r.hadJoins()
+	had := sync.OnceValue(r.hadJoins)
 	for _, s := range r.sensors {
 		if err := s.openJoins(had); err != nil {
 			return err
