@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -283,4 +284,16 @@ func TestRefusalShowsNoTokenThatIsEscaped(t *testing.T) {
 	err := c.Fire(t.Context(), newFiring(t, "1"))
 	require.ErrorContains(t, err, "no such token: ***")
 	assert.NotContains(t, err.Error(), "t0ken")
+}
+
+func TestRefusalWithoutAToken(t *testing.T) {
+	s, _ := requireFake(t)
+	put(t, s, failed)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such user", http.StatusForbidden)
+	}))
+	t.Cleanup(server.Close)
+	c := control(t, s, workflow.Retry)
+	c.Server = &workflow.Server{URL: server.URL, Client: server.Client()}
+	assert.ErrorContains(t, c.Fire(t.Context(), newFiring(t, "1")), ": no such user")
 }
