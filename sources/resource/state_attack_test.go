@@ -288,3 +288,18 @@ func TestAListIsBoundedByEntry(t *testing.T) {
 		})
 	}
 }
+
+// TestStateOfOthersFromTheFuture is as old as that of long ago.
+func TestStateOfOthersFromTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory.Store{}
+		require.NoError(t, store.Update(t.Context(), "v1/head/other", func([]byte) ([]byte, error) {
+			return fmt.Appendf(nil, `{"saved":%q}`, time.Now().AddDate(1, 0, 0).Format(time.RFC3339)), nil
+		}))
+		_, _, err := resource.NewArchive(store, "id", nil).Load(t.Context())
+		require.NoError(t, err)
+		value, err := store.Get(t.Context(), "v1/head/other")
+		require.NoError(t, err)
+		assert.Nil(t, value)
+	})
+}
