@@ -3,13 +3,16 @@ package hearken_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -263,5 +266,180 @@ func TestStoreThatHangsHoldsUpTheStartOnce(t *testing.T) {
 		assert.True(t, d.Health().Ready)
 		assert.NoError(t, d.end())
 		assert.Equal(t, 1, strings.Count(out.String(), "is not known until the next start"))
+	})
+}
+
+// What had expired while the sensor ran says so; what would have since waited for
+// nobody.
+func TestWhatWaitsForARemovedSensorSaysWhy(t *testing.T) {
+	for within, why := range map[time.Duration]string{
+		time.Hour: "the join expired at 2000-01-01T01:00:00Z", day: "it waited for an action that runs nowhere any more",
+	} {
+		t.Run(within.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := newLasting(new(script))
+				old.Sensors[0].Actions[0].Within = within
+				old.start(t)
+				old.tell(t, old.image, "i1", "abc")
+				require.NoError(t, old.end())
+				deployed := newLasting(new(script)).on(old)
+				graves := deployed.without()
+				deployed.start(t)
+				time.Sleep(9 * day)
+				synctest.Wait()
+				require.Len(t, graves.letters(), 1)
+				assert.Contains(t, text(graves.letters()["i1"], "hearkenerror"), why)
+				assert.NoError(t, deployed.end())
+			})
+		})
+	}
+}
+
+func TestASensorThatIsRestartingIsNotMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := newLasting(new(script))
+		old.start(t)
+		old.tell(t, old.image, "i1", "abc")
+		require.NoError(t, old.end())
+		deployed := newLasting(new(script)).on(old)
+		deployed.without()
+		out := logged(deployed.fixture, slog.LevelWarn)
+		deployed.start(t)
+		time.Sleep(2*time.Hour - time.Minute)
+		assert.NoError(t, deployed.end())
+		assert.NotContains(t, out.String(), "no process runs")
+	})
+}
+
+func TestNothingWaitsForARemovedSensor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := newLasting(new(script))
+		old.start(t)
+		old.tell(t, old.image, "i1", "abc")
+		old.tell(t, old.tests, "t1", "abc")
+		require.NoError(t, old.end())
+		deployed := newLasting(new(script)).on(old)
+		graves := deployed.without()
+		out := logged(deployed.fixture, slog.LevelWarn)
+		deployed.start(t)
+		time.Sleep(20 * day)
+		synctest.Wait()
+		assert.Empty(t, graves.letters())
+		assert.Empty(t, deployed.stored(t, "joins/"))
+		assert.NoError(t, deployed.end())
+		assert.NotContains(t, out.String(), "no process runs")
+	})
+}
+
+// hooked is a Store that a test meddles with.
+type hooked struct {
+	bus.Store
+	update func(key string) error // comes before an update; nil: nothing does
+	list   func(prefix string) error
+}
+
+func (h *hooked) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+	if h.update != nil {
+		if err := h.update(key); err != nil {
+			return err
+		}
+	}
+	return h.Store.Update(ctx, key, f)
+}
+
+// List fails, if it does, after the last entry.
+func (h *hooked) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error] {
+	return func(yield func(bus.Entry, error) bool) {
+		for e, err := range h.Store.List(ctx, prefix) {
+			if !yield(e, err) {
+				return
+			}
+		}
+		if h.list != nil {
+			if err := h.list(prefix); err != nil {
+				yield(bus.Entry{}, err)
+			}
+		}
+	}
+}
+
+func TestASensorThatComesBackStaysInTheRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newLasting(new(script))
+		d.without()
+		inner := d.Store
+		put := func(at time.Time) {
+			err := inner.Update(t.Context(), "joins/test/s", func([]byte) ([]byte, error) { return at.AppendFormat(nil, time.RFC3339), nil })
+			require.NoError(t, err)
+		}
+		put(time.Now().Add(-3 * time.Hour))
+		d.Store = &hooked{Store: inner, update: func(key string) error {
+			if key == "joins/test/s" {
+				put(time.Now())
+			}
+			return nil
+		}}
+		out := logged(d.fixture, slog.LevelWarn)
+		d.start(t)
+		synctest.Wait()
+		assert.Len(t, d.stored(t, "joins/"), 1)
+		assert.NotContains(t, out.String(), "was not looked at")
+		assert.NoError(t, d.end())
+	})
+}
+
+// A process does not give up what waits for its own sensor, though the store has not
+// taken for days that it runs.
+func TestWhatWaitsForASensorThatCannotSayThatItRunsStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trigger := new(script)
+		d := newLasting(trigger)
+		var fails atomic.Bool
+		d.Store = &hooked{Store: d.Store, update: func(key string) error {
+			if fails.Load() && key == "joins/test/s" {
+				return errors.New("out of order")
+			}
+			return nil
+		}}
+		out := logged(d.fixture, slog.LevelWarn)
+		d.start(t)
+		d.tell(t, d.image, "i1", "abc")
+		fails.Store(true)
+		time.Sleep(20 * day)
+		d.tell(t, d.tests, "t1", "abc")
+		assert.Len(t, trigger.fired(), 1)
+		assert.NoError(t, d.end())
+		assert.Contains(t, out.String(), `was not looked at in full" pipeline=test error="out of order"`)
+	})
+}
+
+func TestRegisterOfSensorsThatIsReadInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := newLasting(new(script))
+		old.start(t)
+		old.tell(t, old.image, "i1", "abc")
+		require.NoError(t, old.end())
+		deployed := newLasting(new(script)).on(old)
+		deployed.Sensors[0].Actions[0].When, deployed.Sensors[0].Actions[0].Within = deployed.built, 0
+		graves := deployed.graves()
+		var calls atomic.Int32
+		deployed.Store = &hooked{Store: deployed.Store, list: func(prefix string) error {
+			if prefix != "joins/test/" {
+				return nil
+			}
+			if calls.Add(1) == 2 {
+				panic("a bug of somebody's")
+			}
+			return errors.New("out of order")
+		}}
+		out := logged(deployed.fixture, slog.LevelWarn)
+		deployed.start(t)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		assert.Len(t, graves.letters(), 1, "the sensor has had joins")
+		assert.NoError(t, deployed.end())
+		assert.Contains(t, out.String(), `is not known until the next start" pipeline=test error="out of order"`)
+		assert.Contains(t, out.String(), "a bug of somebody's")
+		assert.Contains(t, out.String(), `was not looked at in full" pipeline=test error="out of order"`)
 	})
 }
