@@ -79,7 +79,7 @@
 // What has waited for as long as [Action].Within says is dead-lettered, with what it
 // had and what it missed; so is what an older version of the action left behind,
 // or one that is gone, and what waits for a sensor that no process of the pipeline
-// has run for a week, of which the log warns before.
+// has run for eight days, of which the log warns before.
 // What a later event took the place of, or Reset ended, is counted and logged.
 // Keyless joins of an action all meet in one entry: the store's compare and swap,
 // one at a time in each process, bounds their rate, though what arrives meanwhile

@@ -50,18 +50,18 @@ func (j *joining) givenUp() []givenUp {
 
 // openJoins readies the joins of a sensor that has some, or has had some: what
 // waits for those is to be given up.
-func (s *sensorRun) openJoins() error {
+func (s *sensorRun) openJoins(had func() map[string]bool) error {
 	var actions []*join.Action
 	for _, a := range s.actions {
 		if a.join != nil {
 			actions = append(actions, a.join)
 		}
 	}
-	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)
-	defer cancel()
-	if len(actions) == 0 && !s.hadJoins(ctx) {
+	if len(actions) == 0 && !had()[s.name] {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(s.run.intake, storeTimeout)
+	defer cancel()
 	err := s.run.enrol(ctx, s.name)
 	if err == nil {
 		s.joins = join.New(s.run.store, joinCorner(s.run.Name, s.name), s.reportJoin, actions...)
@@ -73,12 +73,17 @@ func (s *sensorRun) openJoins() error {
 	return nil
 }
 
-// hadJoins reports whether an earlier version of the sensor had joins. A store
-// that cannot say so does not keep a sensor from starting that needs none.
-func (s *sensorRun) hadJoins(ctx context.Context) bool {
-	had, err := s.run.enrolled(ctx, s.name)
+// hadJoins returns the sensors of which some version had joins. A store that cannot
+// say so does not keep those from starting that need none, and is asked once for all.
+func (r *runner) hadJoins() map[string]bool {
+	if r.store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(r.intake, storeTimeout)
+	defer cancel()
+	had, err := r.enrolled(ctx)
 	if err != nil {
-		s.log.Warn("whether events wait for joins that the sensor had is not known until it starts again", "error", err)
+		r.log.Warn("whether events wait for joins that sensors had is not known until the next start", "error", err)
 	}
 	return had
 }

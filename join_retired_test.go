@@ -1,13 +1,18 @@
 package hearken_test
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"log/slog"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/bus/memory"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -50,7 +55,7 @@ func TestWhatWaitsForARemovedSensorIsDeadLettered(t *testing.T) {
 		graves := deployed.without()
 		out := logged(deployed.fixture, slog.LevelWarn)
 		deployed.start(t)
-		time.Sleep(7*day - time.Hour)
+		time.Sleep(8*day - time.Hour)
 		synctest.Wait()
 		assert.Empty(t, graves.letters(), "it may come back")
 		time.Sleep(2 * time.Hour)
@@ -66,7 +71,7 @@ func TestWhatWaitsForARemovedSensorIsDeadLettered(t *testing.T) {
 		assert.Equal(t, []string{"join/test/s/hours"}, deployed.stored(t, "join"), "all else is forgotten")
 		assert.NoError(t, deployed.end())
 		assert.Contains(t, out.String(), `msg="no process runs a sensor that events wait for" pipeline=test sensor=s waiting=1 oldest=2000-01-01T00:00:00.000Z`)
-		assert.Contains(t, out.String(), "dead_lettered_after=2000-01-08T00:00:00.000Z")
+		assert.Contains(t, out.String(), "dead_lettered_after=2000-01-09T00:00:00.000Z")
 	})
 }
 
@@ -107,7 +112,7 @@ func TestWhatWaitsOutlivesLongSilence(t *testing.T) {
 		here := newLasting(new(script)).on(there)
 		graves := here.without()
 		here.start(t)
-		time.Sleep(59 * time.Minute)
+		time.Sleep(119 * time.Minute)
 		there = newLasting(trigger).on(there)
 		there.start(t)
 		time.Sleep(3 * day)
@@ -117,6 +122,61 @@ func TestWhatWaitsOutlivesLongSilence(t *testing.T) {
 		assert.NoError(t, here.end())
 		assert.NoError(t, there.end())
 	})
+}
+
+// What runs for a moment every week may be late by some hours.
+func TestWhatWaitsForASensorThatRunsOnceAWeekStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trigger := new(script)
+		job := newLasting(trigger)
+		here := newLasting(new(script)).on(job)
+		graves := here.without()
+		here.start(t)
+		job.start(t)
+		job.tell(t, job.image, "i1", "abc")
+		for range 3 {
+			require.NoError(t, job.end())
+			time.Sleep(7*day + 5*time.Hour)
+			job = newLasting(trigger).on(job)
+			job.start(t)
+		}
+		job.tell(t, job.tests, "t1", "abc")
+		assert.Len(t, trigger.fired(), 1)
+		assert.Empty(t, graves.letters())
+		assert.NoError(t, here.end())
+		assert.NoError(t, job.end())
+	})
+}
+
+// A process whose clock is behind by a month says every hour, or somewhat less
+// often, that it runs.
+func TestWhatWaitsForASensorOfAProcessWithAnotherClockStays(t *testing.T) {
+	for name, offset := range map[string]time.Duration{"behind": -30 * day, "ahead": 30 * day} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := newLasting(new(script))
+				old.start(t)
+				old.tell(t, old.image, "i1", "abc")
+				require.NoError(t, old.end())
+				here := newLasting(new(script)).on(old)
+				graves := here.without()
+				here.start(t)
+				for range 200 {
+					err := here.Store.Update(t.Context(), "joins/test/s", func([]byte) ([]byte, error) {
+						return time.Now().Add(offset).AppendFormat(nil, time.RFC3339), nil
+					})
+					require.NoError(t, err)
+					time.Sleep(65 * time.Minute)
+				}
+				synctest.Wait()
+				assert.Empty(t, graves.letters())
+				time.Sleep(9 * day)
+				synctest.Wait()
+				assert.Len(t, graves.letters(), 1, "it has gone")
+				assert.NoError(t, here.end())
+			})
+		})
+	}
 }
 
 func TestWhatWaitsForAnActionThatIsGoneIsDeadLettered(t *testing.T) {
@@ -181,6 +241,205 @@ func TestStoreThatFailsKeepsNoSensorFromStartingThatNeedsNone(t *testing.T) {
 		synctest.Wait()
 		assert.Len(t, trigger.fired(), 1)
 		assert.NoError(t, d.end())
-		assert.Contains(t, out.String(), `is not known until it starts again" pipeline=test sensor=s error="out of order"`)
+		assert.Contains(t, out.String(), `is not known until the next start" pipeline=test error="out of order"`)
+	})
+}
+
+func TestStoreThatHangsHoldsUpTheStartOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeploy(func(a *hearken.Action) { a.Within = 0 }, new(script))
+		d.Sensors[0].Actions[0].When = d.built
+		for _, name := range []string{"s2", "s3", "s4"} {
+			another := d.Sensors[0]
+			another.Name = name
+			d.Sensors = append(d.Sensors, another)
+		}
+		store := new(joinStore)
+		store.tell(func(s *joinStore) { s.slow = day })
+		d.Store = store
+		out := logged(d.fixture, slog.LevelWarn)
+		ctx, cancel := context.WithCancel(t.Context())
+		d.stop = cancel
+		go func() { d.done <- d.Run(ctx) }()
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		assert.True(t, d.Health().Ready)
+		assert.NoError(t, d.end())
+		assert.Equal(t, 1, strings.Count(out.String(), "is not known until the next start"))
+	})
+}
+
+// What had expired while the sensor ran says so; what would have since waited for
+// nobody.
+func TestWhatWaitsForARemovedSensorSaysWhy(t *testing.T) {
+	for within, why := range map[time.Duration]string{
+		time.Hour: "the join expired at 2000-01-01T01:00:00Z", day: "it waited for an action that runs nowhere any more",
+	} {
+		t.Run(within.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := newLasting(new(script))
+				old.Sensors[0].Actions[0].Within = within
+				old.start(t)
+				old.tell(t, old.image, "i1", "abc")
+				require.NoError(t, old.end())
+				deployed := newLasting(new(script)).on(old)
+				graves := deployed.without()
+				deployed.start(t)
+				time.Sleep(9 * day)
+				synctest.Wait()
+				require.Len(t, graves.letters(), 1)
+				assert.Contains(t, text(graves.letters()["i1"], "hearkenerror"), why)
+				assert.NoError(t, deployed.end())
+			})
+		})
+	}
+}
+
+func TestASensorThatIsRestartingIsNotMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := newLasting(new(script))
+		old.start(t)
+		old.tell(t, old.image, "i1", "abc")
+		require.NoError(t, old.end())
+		deployed := newLasting(new(script)).on(old)
+		deployed.without()
+		out := logged(deployed.fixture, slog.LevelWarn)
+		deployed.start(t)
+		time.Sleep(2*time.Hour - time.Minute)
+		assert.NoError(t, deployed.end())
+		assert.NotContains(t, out.String(), "no process runs")
+	})
+}
+
+func TestNothingWaitsForARemovedSensor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := newLasting(new(script))
+		old.start(t)
+		old.tell(t, old.image, "i1", "abc")
+		old.tell(t, old.tests, "t1", "abc")
+		require.NoError(t, old.end())
+		deployed := newLasting(new(script)).on(old)
+		graves := deployed.without()
+		out := logged(deployed.fixture, slog.LevelWarn)
+		deployed.start(t)
+		time.Sleep(20 * day)
+		synctest.Wait()
+		assert.Empty(t, graves.letters())
+		assert.Empty(t, deployed.stored(t, "joins/"))
+		assert.NoError(t, deployed.end())
+		assert.NotContains(t, out.String(), "no process runs")
+	})
+}
+
+// hooked is a Store that a test meddles with.
+type hooked struct {
+	bus.Store
+	update func(key string) error // comes before an update; nil: nothing does
+	list   func(prefix string) error
+}
+
+func (h *hooked) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+	if h.update != nil {
+		if err := h.update(key); err != nil {
+			return err
+		}
+	}
+	return h.Store.Update(ctx, key, f)
+}
+
+// List fails, if it does, after the last entry.
+func (h *hooked) List(ctx context.Context, prefix string) iter.Seq2[bus.Entry, error] {
+	return func(yield func(bus.Entry, error) bool) {
+		for e, err := range h.Store.List(ctx, prefix) {
+			if !yield(e, err) {
+				return
+			}
+		}
+		if h.list != nil {
+			if err := h.list(prefix); err != nil {
+				yield(bus.Entry{}, err)
+			}
+		}
+	}
+}
+
+func TestASensorThatComesBackStaysInTheRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newLasting(new(script))
+		d.without()
+		inner := d.Store
+		put := func(at time.Time) {
+			err := inner.Update(t.Context(), "joins/test/s", func([]byte) ([]byte, error) { return at.AppendFormat(nil, time.RFC3339), nil })
+			require.NoError(t, err)
+		}
+		put(time.Now().Add(-3 * time.Hour))
+		d.Store = &hooked{Store: inner, update: func(key string) error {
+			if key == "joins/test/s" {
+				put(time.Now())
+			}
+			return nil
+		}}
+		out := logged(d.fixture, slog.LevelWarn)
+		d.start(t)
+		synctest.Wait()
+		assert.Len(t, d.stored(t, "joins/"), 1)
+		assert.NotContains(t, out.String(), "was not looked at")
+		assert.NoError(t, d.end())
+	})
+}
+
+// A process does not give up what waits for its own sensor, though the store has not
+// taken for days that it runs.
+func TestWhatWaitsForASensorThatCannotSayThatItRunsStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trigger := new(script)
+		d := newLasting(trigger)
+		var fails atomic.Bool
+		d.Store = &hooked{Store: d.Store, update: func(key string) error {
+			if fails.Load() && key == "joins/test/s" {
+				return errors.New("out of order")
+			}
+			return nil
+		}}
+		out := logged(d.fixture, slog.LevelWarn)
+		d.start(t)
+		d.tell(t, d.image, "i1", "abc")
+		fails.Store(true)
+		time.Sleep(20 * day)
+		d.tell(t, d.tests, "t1", "abc")
+		assert.Len(t, trigger.fired(), 1)
+		assert.NoError(t, d.end())
+		assert.Contains(t, out.String(), `was not looked at in full" pipeline=test error="out of order"`)
+	})
+}
+
+func TestRegisterOfSensorsThatIsReadInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := newLasting(new(script))
+		old.start(t)
+		old.tell(t, old.image, "i1", "abc")
+		require.NoError(t, old.end())
+		deployed := newLasting(new(script)).on(old)
+		deployed.Sensors[0].Actions[0].When, deployed.Sensors[0].Actions[0].Within = deployed.built, 0
+		graves := deployed.graves()
+		var calls atomic.Int32
+		deployed.Store = &hooked{Store: deployed.Store, list: func(prefix string) error {
+			if prefix != "joins/test/" {
+				return nil
+			}
+			if calls.Add(1) == 2 {
+				panic("a bug of somebody's")
+			}
+			return errors.New("out of order")
+		}}
+		out := logged(deployed.fixture, slog.LevelWarn)
+		deployed.start(t)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		assert.Len(t, graves.letters(), 1, "the sensor has had joins")
+		assert.NoError(t, deployed.end())
+		assert.Contains(t, out.String(), `is not known until the next start" pipeline=test error="out of order"`)
+		assert.Contains(t, out.String(), "a bug of somebody's")
+		assert.Contains(t, out.String(), `was not looked at in full" pipeline=test error="out of order"`)
 	})
 }

@@ -14,11 +14,19 @@ import (
 // What waits for a join outlives the sensor that it waits for. So the store has a
 // register of the sensors with joins, in which each process says every
 // registerEvery which it runs. A sensor of which nobody has said so for
-// retiredAfter is retired, and what waits for it is given up.
+// retiredAfter is retired, and what waits for it is given up: a day more than a
+// week, for one that runs once a week.
 const (
 	registerEvery = time.Hour
-	retiredAfter  = 7 * 24 * time.Hour
+	retiredAfter  = 8 * 24 * time.Hour
 )
+
+// silence is what looks at the register have found of a sensor of which nobody
+// says that it runs.
+type silence struct {
+	last  string    // what the register has of it
+	since time.Time // when that was first found
+}
 
 // register is the place of a sensor in the register of its pipeline.
 func register(pipeline, sensor string) string { return registerOf(pipeline) + pathOf(sensor) }
@@ -32,26 +40,35 @@ func (r *runner) enrol(ctx context.Context, sensor string) error {
 	})
 }
 
-// enrolled reports whether a sensor has had joins.
-func (r *runner) enrolled(ctx context.Context, sensor string) (bool, error) {
-	if r.store == nil {
-		return false, nil
+// enrolled returns the sensors that have had joins, with an error those that were
+// found before it.
+func (r *runner) enrolled(ctx context.Context) (map[string]bool, error) {
+	all := make(map[string]bool)
+	for item, err := range r.store.List(ctx, registerOf(r.Name)) {
+		if err != nil {
+			return all, err
+		}
+		all[r.enrolledAt(item.Key)] = true
 	}
-	was, err := r.store.Get(ctx, register(r.Name, sensor))
-	return was != nil, err
+	return all, nil
+}
+
+// enrolledAt returns the sensor that a key of the register is of.
+func (r *runner) enrolledAt(key string) string {
+	return nameOf(strings.TrimPrefix(key, registerOf(r.Name)))
 }
 
 // watchRetired looks at the register every hour until intake ends.
 func (r *runner) watchRetired() {
-	warned := make(map[string]bool)
+	silent := make(map[string]silence)
 	for pause := time.Duration(0); sleep(r.intake, pause); pause = registerEvery {
-		if err := r.lookForRetired(warned); err != nil && r.intake.Err() == nil {
+		if err := r.lookForRetired(silent); err != nil && r.intake.Err() == nil {
 			r.log.Warn("what waits for retired sensors was not looked at in full", append(stackOf(err), "error", err)...)
 		}
 	}
 }
 
-func (r *runner) lookForRetired(warned map[string]bool) (err error) {
+func (r *runner) lookForRetired(silent map[string]silence) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = newPanicError("the store", v)
@@ -71,11 +88,11 @@ func (r *runner) lookForRetired(warned map[string]bool) (err error) {
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		sensor := nameOf(strings.TrimPrefix(item.Key, registerOf(r.Name)))
+		sensor := r.enrolledAt(item.Key)
 		if running[sensor] {
 			continue
 		}
-		if err := r.retire(ctx, sensor, item.Value, warned); err != nil {
+		if err := r.retire(ctx, sensor, item.Value, silent); err != nil {
 			errs = append(errs, fmt.Errorf("sensor %q: %w", sensor, err))
 		}
 	}
@@ -83,16 +100,21 @@ func (r *runner) lookForRetired(warned map[string]bool) (err error) {
 }
 
 // retire gives up what waits for a sensor that has been quiet for long enough. It
-// warns first, and so leaves the time until the next look to whoever is to run the
-// sensor and has only not started yet.
-func (r *runner) retire(ctx context.Context, sensor string, last []byte, warned map[string]bool) error {
+// warns first, and so leaves the time of two more looks to whoever is to run the
+// sensor and has only not started yet. A process that says meanwhile that it runs
+// is heard whatever the clocks are.
+func (r *runner) retire(ctx context.Context, sensor string, last []byte, silent map[string]silence) error {
 	heard, err := time.Parse(time.RFC3339, string(last))
+	quiet := time.Since(heard)
+	if err == nil && -quiet > retiredAfter {
+		err = fmt.Errorf("%v is to come", heard)
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("its place in the register is damaged and begins anew: %w", err), r.enrol(ctx, sensor))
 	}
-	quiet, was := time.Since(heard), warned[sensor]
-	warned[sensor] = quiet >= 2*registerEvery
-	if !warned[sensor] || was && quiet < retiredAfter {
+	was := silent[sensor]
+	again := was.last == string(last)
+	if quiet < 2*registerEvery || again && (quiet < retiredAfter || time.Since(was.since) < 2*registerEvery) {
 		return nil
 	}
 	ghost := newSensorRun(r, planSensor(r.Name, &Sensor{Name: sensor}))
@@ -103,15 +125,16 @@ func (r *runner) retire(ctx context.Context, sensor string, last []byte, warned 
 		return err
 	case left.Entries == 0:
 		return r.strike(ctx, sensor, last)
-	case !was && left.Waiting > 0:
+	case again:
+		// What it had not settled by then the bus may still have, and deliver.
+		return joins.Sweep(ctx, bus.Floor{Time: heard.Add(2 * registerEvery)}, ghost.lose)
+	}
+	silent[sensor] = silence{string(last), time.Now()}
+	if left.Waiting > 0 {
 		ghost.log.Warn("no process runs a sensor that events wait for", "waiting", left.Waiting, "oldest", left.Oldest,
 			"last_run", heard, "dead_lettered_after", heard.Add(retiredAfter))
-		return nil
-	case !was:
-		return nil
 	}
-	// What it had not settled by then the bus may still have, and deliver.
-	return joins.Sweep(ctx, bus.Floor{Time: heard.Add(2 * registerEvery)}, ghost.lose)
+	return nil
 }
 
 // strike takes a sensor out of the register, unless it has come back.

@@ -122,8 +122,9 @@ func (r *runner) openStore() error {
 }
 
 func (r *runner) subscribe() error {
+	had := sync.OnceValue(r.hadJoins)
 	for _, s := range r.sensors {
-		if err := s.openJoins(); err != nil {
+		if err := s.openJoins(had); err != nil {
 			return err
 		}
 		sub, err := r.bus.Subscribe(r.intake, s.group)

@@ -157,9 +157,9 @@ func joins(c Condition) bool {
 type Sensor struct {
 	// Name is unique in the pipeline and stays the same over restarts: the
 	// sensor's place on the bus bears it. What waits for the joins of a name that
-	// no process has run for a week is dead-lettered by another of the pipeline's
-	// processes, which warns of it first; the place on the bus stays until it is
-	// forgotten (see bus.Groups).
+	// no process has run for eight days is dead-lettered by another of the
+	// pipeline's processes, which warns of it first and two hours before at least;
+	// the place on the bus stays until it is forgotten (see bus.Groups).
 	Name string
 
 	// Actions are what the sensor does, at least one. (An action is an entry of

@@ -319,3 +319,21 @@ func TestALeaseLostWhileEmitting(t *testing.T) {
 		second.stop()
 	})
 }
+
+// TestExpiriesThatAreFarApart are no trouble: each is made good by a list.
+func TestExpiriesThatAreFarApart(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.cluster.create("shop/a")
+		r.start()
+		require.Equal(t, []string{"ADD shop/a 0"}, r.news())
+		for i := range 4 {
+			r.cluster.createIn(secrets, object(fmt.Sprintf("shop/s%d", i)))
+			r.cluster.compact()
+			time.Sleep(time.Hour)
+		}
+		assert.GreaterOrEqual(t, strings.Count(r.log.String(), "listing again"), 2)
+		assert.NotContains(t, r.log.String(), "has trouble")
+		assert.Nil(t, r.source.Report().Trouble)
+		r.stop()
+	})
+}

@@ -80,3 +80,9 @@ func (s *Source) Dirty() int {
 	defer s.last.mu.Unlock()
 	return len(s.last.dirty)
 }
+
+// Bounded is s with no access that takes longer than StoreTimeout.
+func Bounded(s bus.Store) bus.Store { return bounded{s} }
+
+// StoreTimeout is how long one access to a Store may take.
+const StoreTimeout time.Duration = storeTimeout

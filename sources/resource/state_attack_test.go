@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -181,5 +182,124 @@ func TestAClockThatIsSetRight(t *testing.T) {
 		known, _, err := a.Load(t.Context())
 		require.NoError(t, err)
 		assert.Empty(t, known, "it is not kept for a year")
+	})
+}
+
+// partlyAway is a Store that fails for one shard, and counts the updates of others.
+type partlyAway struct {
+	bus.Store
+	fails atomic.Bool
+
+	mu      sync.Mutex
+	updates map[string]int
+}
+
+func (s *partlyAway) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+	if s.fails.Load() && strings.HasPrefix(key, "v1/known/") && strings.HasSuffix(key, "/0") {
+		return errAway
+	}
+	s.mu.Lock()
+	s.updates[key]++
+	s.mu.Unlock()
+	return s.Store.Update(ctx, key, f)
+}
+
+// TestAStoreThatFailsPartly is told the rest, and once, and what failed when it
+// works again.
+func TestAStoreThatFailsPartly(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		partly := &partlyAway{Store: r.rec.Store, updates: map[string]int{}}
+		partly.fails.Store(true)
+		r.rec.Store = partly
+		for i := range 200 { // in 16 shards
+			r.cluster.create(fmt.Sprintf("shop/o%d", i))
+		}
+		r.start()
+		require.Len(t, r.await(), 200)
+		time.Sleep(10 * time.Minute)
+		require.NotNil(t, r.source.Report().Trouble)
+		told := 0
+		partly.mu.Lock()
+		for key, n := range partly.updates {
+			if strings.HasPrefix(key, "v1/known/") {
+				told++
+				assert.LessOrEqual(t, n, 2, "%s is told again", key)
+			}
+		}
+		partly.mu.Unlock()
+		assert.Equal(t, 15, told)
+		partly.fails.Store(false)
+		time.Sleep(10 * time.Second)
+		assert.Nil(t, r.source.Report().Trouble)
+		next := r.successor(nil)
+		r.stop()
+		next.start()
+		assert.Empty(t, next.news(), "all is known")
+		next.stop()
+	})
+}
+
+// pausing is a Store whose list of two waits before the second.
+type pausing struct {
+	bus.Store
+	pause time.Duration
+}
+
+func (s pausing) List(ctx context.Context, _ string) iter.Seq2[bus.Entry, error] {
+	return func(yield func(bus.Entry, error) bool) {
+		if !yield(bus.Entry{Key: "a"}, ctx.Err()) {
+			return
+		}
+		select {
+		case <-time.After(s.pause):
+		case <-ctx.Done():
+		}
+		yield(bus.Entry{Key: "b"}, ctx.Err())
+	}
+}
+
+// TestAListIsBoundedByEntry has the time of who reads it not count.
+func TestAListIsBoundedByEntry(t *testing.T) {
+	for name, tt := range map[string]struct {
+		pause, reads time.Duration
+		want         error
+	}{
+		"slow reader":                  {reads: time.Hour},
+		"slow reader and a slow store": {pause: resource.StoreTimeout - 1, reads: time.Hour},
+		"hangs":                        {pause: time.Hour, want: context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began, read := time.Now(), 0
+				var last error
+				for _, err := range resource.Bounded(pausing{pause: tt.pause}).List(t.Context(), "") {
+					if last = err; err == nil {
+						read++
+						time.Sleep(tt.reads)
+					}
+				}
+				require.ErrorIs(t, last, tt.want)
+				if tt.want == nil {
+					assert.Equal(t, 2, read)
+				} else {
+					assert.Equal(t, resource.StoreTimeout, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+// TestStateOfOthersFromTheFuture is as old as that of long ago.
+func TestStateOfOthersFromTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory.Store{}
+		require.NoError(t, store.Update(t.Context(), "v1/head/other", func([]byte) ([]byte, error) {
+			return fmt.Appendf(nil, `{"saved":%q}`, time.Now().AddDate(1, 0, 0).Format(time.RFC3339)), nil
+		}))
+		_, _, err := resource.NewArchive(store, "id", nil).Load(t.Context())
+		require.NoError(t, err)
+		value, err := store.Get(t.Context(), "v1/head/other")
+		require.NoError(t, err)
+		assert.Nil(t, value)
 	})
 }

@@ -295,3 +295,44 @@ func TestGroupWithARefusedMessageOverAShutdown(t *testing.T) {
 		assert.Equal(t, []string{"0", "1", "2", "3", "4"}, bodies(w.events(5)))
 	})
 }
+
+// That a message is held no longer, or something of an entry that nobody sent, is
+// no trouble of the source's.
+func TestFailuresThatAreNoTrouble(t *testing.T) {
+	for name, f := range map[string]types.BatchResultErrorEntry{
+		"held no longer": {Id: aws.String("0"), SenderFault: true, Code: aws.String("ReceiptHandleIsInvalid")},
+		"of no entry":    {Id: aws.String("7"), Code: aws.String("InternalError")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, "q", func(t *testing.T, w *world) {
+				w.source.Client = &odd{Client: w.source.Client, deleted: func(out *sqs.DeleteMessageBatchOutput) {
+					out.Failed = append(out.Failed, f)
+				}}
+				w.Send("q", "x", "")
+				w.start()
+				w.events(1)
+				time.Sleep(300 * time.Millisecond)
+				require.NoError(t, w.trouble())
+				assert.NotContains(t, w.log.String(), "did not answer as it should")
+				assert.Empty(t, w.Messages("q"))
+			})
+		})
+	}
+}
+
+func TestMessagesWithoutIdsAreSeveral(t *testing.T) {
+	bubble(t, "q", func(t *testing.T, w *world) {
+		w.source.Client = &odd{Client: w.source.Client, received: func(out *sqs.ReceiveMessageOutput) {
+			for i := range out.Messages {
+				out.Messages[i].MessageId = nil
+			}
+		}}
+		w.Send("q", "a", "")
+		w.Send("q", "b", "")
+		w.start()
+		w.events(2)
+		time.Sleep(time.Second)
+		assert.Empty(t, w.Messages("q"))
+		assert.Equal(t, 2, w.counter("received"))
+	})
+}

@@ -40,17 +40,18 @@ func (t *Trigger) httpClient() *http.Client {
 
 // send is client.Do. That gets ready to follow a redirect before it knows of one,
 // which is a tenth of what a request allocates; so the trigger's own transport is
-// asked first, and the client goes on from its answer where that leads elsewhere.
+// asked first, and the client goes on from its answer where that leads elsewhere,
+// or from its error, which it may put in better words.
 func (t *Trigger) send(client *http.Client, req *http.Request) (*http.Response, error) {
 	if t.Client != nil {
 		return client.Do(req)
 	}
 	resp, err := client.Transport.RoundTrip(req)
-	if err != nil || resp.StatusCode/100 != 3 {
-		return resp, err
+	if err == nil && resp.StatusCode/100 != 3 {
+		return resp, nil
 	}
 	following := *client
-	following.Transport = &answered{client.Transport, resp}
+	following.Transport = &answered{RoundTripper: client.Transport, first: resp, err: err}
 	return following.Do(req)
 }
 
@@ -58,12 +59,14 @@ func (t *Trigger) send(client *http.Client, req *http.Request) (*http.Response, 
 type answered struct {
 	http.RoundTripper
 	first *http.Response
+	err   error
+	asked bool
 }
 
 func (a *answered) RoundTrip(req *http.Request) (*http.Response, error) {
-	if resp := a.first; resp != nil {
-		a.first = nil
-		return resp, nil
+	if !a.asked {
+		a.asked = true
+		return a.first, a.err
 	}
 	return a.RoundTripper.RoundTrip(req)
 }

@@ -91,6 +91,14 @@ func TestConnectionRefused(t *testing.T) {
 	assert.NotContains(t, err.Error(), "secret")
 }
 
+func TestAnswerInPlainHTTPIsSaidToBeOne(t *testing.T) {
+	s := newSink(t, nil)
+	tr := use(t, &httptrigger.Trigger{URL: strings.Replace(s.URL, "http:", "https:", 1)})
+	err := tr.Fire(t.Context(), firing(t))
+	assert.ErrorIs(t, err, http.ErrSchemeMismatch)
+	assert.False(t, hearken.IsPermanent(err))
+}
+
 func TestTLS(t *testing.T) {
 	s := newTLSSink(t, nil)
 	pool := x509.NewCertPool()

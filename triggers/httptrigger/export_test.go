@@ -1,6 +1,7 @@
 package httptrigger
 
 var (
-	RetryAfter = retryAfter
-	Escape     = escape
+	RetryAfter   = retryAfter
+	Escape       = escape
+	WithoutBegin = withoutBegin
 )

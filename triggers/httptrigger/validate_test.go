@@ -152,6 +152,21 @@ func TestErrorsShowNoBeginningOfACredential(t *testing.T) {
 	}
 }
 
+func TestTextWithoutTheBeginningOfASecret(t *testing.T) {
+	const secret = "0123456789"
+	for text, want := range map[string]string{
+		"":                  "",
+		"so 0123456":        "so 0123456",
+		"so 01234567":       "so ***",
+		"so 012345678":      "so ***",
+		"012345678":         "***",
+		"so 01234567 it is": "so 01234567 it is",
+	} {
+		assert.Equal(t, want, httptrigger.WithoutBegin(text, secret), text)
+	}
+	assert.Equal(t, "01234", httptrigger.WithoutBegin("01234", "012345"))
+}
+
 // No credential gets into an error, whatever form the server echoes it in.
 func TestSecretsStaySecret(t *testing.T) {
 	echo := newSink(t, func(w http.ResponseWriter, r *http.Request) {

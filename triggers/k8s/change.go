@@ -89,9 +89,7 @@ func (a *action) update(ctx context.Context, change func(*unstructured.Unstructu
 		case <-ctx.Done():
 			return nil, err
 		}
-		if made, err = a.updateInTurn(ctx, change); errors.Is(err, errNoTurn) {
-			return nil, err
-		}
+		made, err = a.updateInTurn(ctx, change)
 	}
 	return made, err
 }

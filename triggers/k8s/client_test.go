@@ -13,6 +13,7 @@ import (
 	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 func TestResource(t *testing.T) {
@@ -190,6 +192,81 @@ func TestKindServedNoMoreWhateverIsAsked(t *testing.T) {
 			assert.NotContains(t, last, "widgets", "it is looked for again")
 		})
 	}
+}
+
+// That an object is not there, or not to be had, says nothing of its kind.
+func TestKindServedStill(t *testing.T) {
+	for _, reason := range []metav1.StatusReason{metav1.StatusReasonNotFound, metav1.StatusReasonForbidden, metav1.StatusReasonConflict} {
+		t.Run(string(reason), func(t *testing.T) {
+			s := kubefake.New(t, widgets)
+			c := client(t, s)
+			o := object("example.com/v1", "Widget", "default", "a")
+			if reason != metav1.StatusReasonNotFound {
+				s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path == "/apis/example.com/v1" {
+						return false
+					}
+					kubefake.Fail(w, map[metav1.StatusReason]int{metav1.StatusReasonForbidden: 403, metav1.StatusReasonConflict: 409}[reason], string(reason), "no")
+					return true
+				})
+			}
+			for range 3 {
+				r, err := c.Resource(t.Context(), o)
+				require.NoError(t, err)
+				_, err = r.Get(t.Context(), "a", metav1.GetOptions{})
+				require.Equal(t, reason, apierrors.ReasonForError(err))
+			}
+			assert.Len(t, s.Requests(), 4, "the kind is looked for once")
+		})
+	}
+}
+
+// cached is a mapper that remembers what it was told until it is reset, and so
+// takes a kind for one of the whole cluster.
+type cached struct {
+	meta.DefaultRESTMapper
+	resets int
+	scope  meta.RESTScope // after a reset
+}
+
+func (c *cached) Reset() {
+	c.resets++
+	c.DefaultRESTMapper = *meta.NewDefaultRESTMapper(nil)
+	c.Add(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Widget"}, c.scope)
+}
+
+// A Mapper that remembers is told to forget as well, though not all the time.
+func TestKindReplacedBehindAMapper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := fake.NewSimpleDynamicClient(runtime.NewScheme())
+		api.PrependReactor("*", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound}}
+		})
+		mapper := &cached{scope: meta.RESTScopeRoot}
+		mapper.Reset()
+		mapper.scope = meta.RESTScopeNamespace
+		c := &k8s.Client{Dynamic: api, Mapper: mapper}
+		o := object("example.com/v1", "Widget", "", "a")
+		c.Namespace = "default"
+		for range 5 {
+			r, err := c.Resource(t.Context(), o)
+			require.NoError(t, err)
+			_, err = r.Get(t.Context(), "a", metav1.GetOptions{})
+			require.Error(t, err)
+		}
+		assert.Equal(t, 2, mapper.resets)
+		o.SetNamespace("default")
+		_, err := c.Resource(t.Context(), o)
+		require.NoError(t, err, "it has a namespace now")
+		time.Sleep(10 * time.Second)
+		r, err := c.Resource(t.Context(), o)
+		require.NoError(t, err)
+		_, err = r.Get(t.Context(), "a", metav1.GetOptions{})
+		require.Error(t, err)
+		_, err = c.Resource(t.Context(), o)
+		require.NoError(t, err)
+		assert.Equal(t, 3, mapper.resets)
+	})
 }
 
 func TestKindByServer(t *testing.T) {

@@ -29,7 +29,7 @@ type kind struct {
 }
 
 // asker finds the kinds of a group and version, want among them if it is there.
-// again says that the answer has been no before.
+// again says that the answer has been no before, or has turned out to be wrong.
 type asker func(ctx context.Context, want schema.GroupVersionKind, again bool) (map[schema.GroupVersionKind]kind, error)
 
 // kinds remembers what the API serves. client-go's own mapper reads everything
@@ -109,6 +109,7 @@ func (k *kinds) forget(gvk schema.GroupVersionKind) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.known, gvk)
+	k.asked[gvk] = time.Now().Add(-lookAgain)
 }
 
 // askServer asks the API for one group and version.
@@ -138,10 +139,14 @@ func askServer(client rest.Interface) asker {
 	}
 }
 
+// askMapper asks a mapper, which may remember answers itself: it is reset at most
+// every lookAgain, since it asks for all that the API has to offer then.
 func askMapper(m meta.RESTMapper) asker {
+	var reset time.Time
 	return func(_ context.Context, want schema.GroupVersionKind, again bool) (map[schema.GroupVersionKind]kind, error) {
-		if again {
+		if again && time.Since(reset) >= lookAgain {
 			meta.MaybeResetRESTMapper(m)
+			reset = time.Now()
 		}
 		mapping, err := m.RESTMapping(want.GroupKind(), want.Version)
 		if meta.IsNoMatchError(err) {

@@ -1,6 +1,7 @@
 package k8s_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/internal/kubefake"
@@ -130,6 +132,46 @@ func TestUpdateByTurns(t *testing.T) {
 	assert.GreaterOrEqual(t, done.Load(), int64(many/2))
 	assert.EqualValues(t, done.Load(), s.Object(pathA)["data"].(map[string]any)["n"])
 	assert.Less(t, len(s.Requests()), 6*many)
+}
+
+// One whose attempt ends before its turn comes is tried again, and takes no turn
+// from others.
+func TestUpdateWhoseTurnDoesNotCome(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	s.Put(pathA, counter())
+	holds, release := make(chan struct{}), make(chan struct{})
+	held := sync.OnceFunc(func() { close(holds) })
+	var calls sync.Map
+	trigger := &k8s.Trigger{
+		Client: client(t, s), Object: fixed(configMap("a")), Operation: k8s.Update,
+		Change: func(f hearken.Firing, o *unstructured.Unstructured) error {
+			switch n, _ := calls.LoadOrStore(f.ID, new(atomic.Int64)); {
+			case n.(*atomic.Int64).Add(1) == 1:
+				s.Put(pathA, counter()) // somebody else is quicker
+			case f.Attempt == 1:
+				held()
+				<-release
+			}
+			return count(f, o)
+		},
+	}
+	first, second := firing(t, "first"), firing(t, "second")
+	first.Attempt, second.Attempt = 1, 2
+	done := make(chan error)
+	go func() { done <- trigger.Fire(t.Context(), first) }()
+	<-holds
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err := trigger.Fire(ctx, second)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "others of this process change it too")
+	assert.False(t, hearken.IsPermanent(err))
+	assert.Equal(t, 1, trigger.Client.Turns())
+	close(release)
+	require.NoError(t, <-done)
+	assert.Zero(t, trigger.Client.Turns())
+	require.NoError(t, trigger.Fire(t.Context(), second))
+	assert.EqualValues(t, 2, s.Object(pathA)["data"].(map[string]any)["n"])
 }
 
 func TestUpdateOnce(t *testing.T) {

@@ -62,6 +62,9 @@ func TestTheMessageBearsTheTrace(t *testing.T) {
 			assert.Equal(t, tt.state, value(got, "tracestate"))
 			assert.Equal(t, f.ID, value(got, "firing"))
 			assert.NotContains(t, got, "MessageAttributes.entry.11.Name")
+			for name, values := range got {
+				assert.NotContains(t, values, "", "SNS refuses %s", name)
+			}
 		})
 	}
 }

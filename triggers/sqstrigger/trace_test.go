@@ -55,6 +55,9 @@ func TestTheMessageBearsTheTrace(t *testing.T) {
 			assert.Equal(t, tt.state, got["tracestate"].StringValue)
 			assert.Equal(t, f.ID, got["firing"].StringValue)
 			assert.LessOrEqual(t, len(got), 10)
+			for name, a := range got {
+				assert.NotEmpty(t, a.StringValue, "SQS refuses %s", name)
+			}
 		})
 	}
 }

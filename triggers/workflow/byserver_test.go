@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -266,4 +267,33 @@ func TestRefusalShowsNoPartOfTheToken(t *testing.T) {
 	err := c.Fire(t.Context(), newFiring(t, "1"))
 	require.ErrorContains(t, err, "403 Forbidden")
 	assert.NotContains(t, err.Error(), "t0")
+}
+
+// A token that JSON writes otherwise is hidden where it is read.
+func TestRefusalShowsNoTokenThatIsEscaped(t *testing.T) {
+	s, argo := requireFake(t)
+	put(t, s, failed)
+	argo.set(func() {
+		argo.fail = func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"message": "no such token: t\u0030ken"}`)
+		}
+	})
+	c := control(t, s, workflow.Retry)
+	c.Server = argo.client(t)
+	err := c.Fire(t.Context(), newFiring(t, "1"))
+	require.ErrorContains(t, err, "no such token: ***")
+	assert.NotContains(t, err.Error(), "t0ken")
+}
+
+func TestRefusalWithoutAToken(t *testing.T) {
+	s, _ := requireFake(t)
+	put(t, s, failed)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such user", http.StatusForbidden)
+	}))
+	t.Cleanup(server.Close)
+	c := control(t, s, workflow.Retry)
+	c.Server = &workflow.Server{URL: server.URL, Client: server.Client()}
+	assert.ErrorContains(t, c.Fire(t.Context(), newFiring(t, "1")), ": no such user")
 }

@@ -142,6 +142,11 @@ func TestRolloutPatches(t *testing.T) {
 			hash + `{"op":"add","path":"/status/promoteFull","value":true}]`,
 			"status:\n  abort: true\n  currentPodHash: abc\n  promoteFull: true\n  stableRS: old\n",
 		},
+		"abort what was aborted and then promoted in full": {
+			workflow.Abort, "status: {abort: true, currentPodHash: abc, stableRS: old, promoteFull: true}",
+			hash + `{"op":"add","path":"/status/promoteFull","value":false},{"op":"add","path":"/status/abort","value":true}]`,
+			"status:\n  abort: true\n  currentPodHash: abc\n  promoteFull: false\n  stableRS: old\n",
+		},
 		"abort what is aborted": {
 			workflow.Abort, "status: {abort: true, currentPodHash: abc, stableRS: old}",
 			"", "status:\n  abort: true\n  currentPodHash: abc\n  stableRS: old\n",

@@ -136,15 +136,19 @@ func (s *Server) request(ctx context.Context, method string, body any, query url
 // refusal says why the server refused, as its gateway puts it: an object with a
 // message.
 func (s *Server) refusal(method string, u *url.URL, status int, raw []byte) error {
-	if s.Token != "" { // before anything is cut, or a part of it would be left
-		raw = bytes.ReplaceAll(raw, []byte(s.Token), []byte("***"))
+	hide := func(text string) string {
+		if s.Token == "" {
+			return text
+		}
+		return strings.ReplaceAll(text, string(s.Token), "***")
 	}
 	var told struct{ Message string }
 	if json.Unmarshal(raw, &told) != nil || told.Message == "" {
-		told.Message = string(raw[:min(len(raw), maxQuoted)])
+		text := hide(string(raw)) // before it is cut, or a part of the token would be left
+		told.Message = text[:min(len(text), maxQuoted)]
 	}
 	err := fmt.Errorf("argo-server: %s %s: %d %s: %s", method, u.Path, status, http.StatusText(status),
-		strings.ToValidUTF8(told.Message, ""))
+		strings.ToValidUTF8(hide(told.Message), ""))
 	if isPermanent(status) {
 		return hearken.Permanent(err)
 	}
