@@ -27,6 +27,16 @@ func newLasting(trigger hearken.Trigger) *deploy {
 	return d
 }
 
+// newWaiting is one that has run, and in whose store an image waits for its tests.
+func newWaiting(t *testing.T) *deploy {
+	t.Helper()
+	d := newLasting(new(script))
+	d.start(t)
+	d.tell(t, d.image, "i1", "abc")
+	require.NoError(t, d.end())
+	return d
+}
+
 // without takes the sensor of the joins out of the pipeline, which collects its
 // dead letters instead.
 func (d *deploy) without() *script {
@@ -46,10 +56,7 @@ func (d *deploy) stored(t *testing.T, prefix string) (keys []string) {
 
 func TestWhatWaitsForARemovedSensorIsDeadLettered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		old := newLasting(new(script))
-		old.start(t)
-		old.tell(t, old.image, "i1", "abc")
-		require.NoError(t, old.end())
+		old := newWaiting(t)
 
 		deployed := newLasting(new(script)).on(old)
 		graves := deployed.without()
@@ -154,10 +161,7 @@ func TestWhatWaitsForASensorOfAProcessWithAnotherClockStays(t *testing.T) {
 	for name, offset := range map[string]time.Duration{"behind": -30 * day, "ahead": 30 * day} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				old := newLasting(new(script))
-				old.start(t)
-				old.tell(t, old.image, "i1", "abc")
-				require.NoError(t, old.end())
+				old := newWaiting(t)
 				here := newLasting(new(script)).on(old)
 				graves := here.without()
 				here.start(t)
@@ -186,10 +190,7 @@ func TestWhatWaitsForAnActionThatIsGoneIsDeadLettered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				old := newLasting(new(script))
-				old.start(t)
-				old.tell(t, old.image, "i1", "abc")
-				require.NoError(t, old.end())
+				old := newWaiting(t)
 				deployed := newLasting(new(script)).on(old)
 				change(deployed, &deployed.Sensors[0].Actions[0])
 				graves := deployed.graves()
@@ -297,10 +298,7 @@ func TestWhatWaitsForARemovedSensorSaysWhy(t *testing.T) {
 
 func TestASensorThatIsRestartingIsNotMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		old := newLasting(new(script))
-		old.start(t)
-		old.tell(t, old.image, "i1", "abc")
-		require.NoError(t, old.end())
+		old := newWaiting(t)
 		deployed := newLasting(new(script)).on(old)
 		deployed.without()
 		out := logged(deployed.fixture, slog.LevelWarn)
@@ -415,10 +413,7 @@ func TestWhatWaitsForASensorThatCannotSayThatItRunsStays(t *testing.T) {
 
 func TestRegisterOfSensorsThatIsReadInPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		old := newLasting(new(script))
-		old.start(t)
-		old.tell(t, old.image, "i1", "abc")
-		require.NoError(t, old.end())
+		old := newWaiting(t)
 		deployed := newLasting(new(script)).on(old)
 		deployed.Sensors[0].Actions[0].When, deployed.Sensors[0].Actions[0].Within = deployed.built, 0
 		graves := deployed.graves()

@@ -93,6 +93,21 @@ func (r *rig) start() {
 	synctest.Wait()
 }
 
+// expireLists has the requests for a list fail that which picks, of those from now
+// on, as if their pages were too old; the first is 1.
+func (r *rig) expireLists(which func(n int) bool) {
+	lists := 0
+	r.cluster.refuse(func(verb, _, _ string) error {
+		if verb != "list" {
+			return nil
+		}
+		if lists++; which(lists) {
+			return expired()
+		}
+		return nil
+	})
+}
+
 // stop ends the source, which flushes what it knows.
 func (r *rig) stop() {
 	r.t.Helper()

@@ -101,13 +101,9 @@ func TestTokensThatAlwaysExpire(t *testing.T) {
 			r.cluster.create(fmt.Sprintf("shop/o%d", i))
 		}
 		lists := 0
-		r.cluster.refuse(func(verb, _, _ string) error {
-			if verb == "list" {
-				if lists++; lists%2 == 0 {
-					return expired()
-				}
-			}
-			return nil
+		r.expireLists(func(n int) bool {
+			lists = n
+			return n%2 == 0
 		})
 		r.start()
 		time.Sleep(time.Minute)

@@ -173,15 +173,7 @@ func TestTheListsTokenExpires(t *testing.T) {
 		for i := range 6 {
 			r.cluster.create(fmt.Sprintf("shop/o%d", i))
 		}
-		lists := 0
-		r.cluster.refuse(func(verb, _, _ string) error {
-			if verb == "list" {
-				if lists++; lists == 2 {
-					return expired()
-				}
-			}
-			return nil
-		})
+		r.expireLists(func(n int) bool { return n == 2 })
 		r.start()
 		assert.Len(t, r.await(), 6)
 		r.stop()

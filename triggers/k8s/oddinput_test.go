@@ -125,24 +125,6 @@ func TestNotServedIsNotAbsent(t *testing.T) {
 	}
 }
 
-func TestWaitOverAKindThatIsNotServed(t *testing.T) {
-	s := kubefake.New(t, configMaps)
-	s.Put(pathA, withPhase("Pending"))
-	end := waiting(t, s)
-	refused := make(chan struct{}, 100)
-	s.Answer(func(w http.ResponseWriter, _ *http.Request) bool {
-		http.Error(w, "404 page not found", http.StatusNotFound)
-		refused <- struct{}{}
-		return true
-	})
-	s.CloseWatches(0)
-	<-refused
-	s.Answer(nil)
-	s.Put(pathA, withPhase("Succeeded"))
-	_, err := end()
-	require.NoError(t, err)
-}
-
 // What comes of an event goes into URLs.
 func TestWaysOut(t *testing.T) {
 	s := kubefake.New(t, configMaps)

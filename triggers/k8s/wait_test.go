@@ -115,22 +115,31 @@ func TestWaitOverEndsOfTheWatch(t *testing.T) {
 	}
 }
 
-func TestWaitOverAServerThatIsAway(t *testing.T) {
-	s := kubefake.New(t, configMaps)
-	s.Put(pathA, withPhase("Pending"))
-	end := waiting(t, s)
-	refused := make(chan struct{}, 100)
-	s.Answer(func(w http.ResponseWriter, _ *http.Request) bool {
-		kubefake.Fail(w, http.StatusServiceUnavailable, "ServiceUnavailable", "not now")
-		refused <- struct{}{}
-		return true
-	})
-	s.CloseWatches(0)
-	<-refused
-	s.Answer(nil)
-	s.Put(pathA, withPhase("Succeeded"))
-	_, err := end()
-	require.NoError(t, err)
+func TestWaitOverAServerThatDoesNotServe(t *testing.T) {
+	for name, refuse := range map[string]func(http.ResponseWriter){
+		"it is away": func(w http.ResponseWriter) {
+			kubefake.Fail(w, http.StatusServiceUnavailable, "ServiceUnavailable", "not now")
+		},
+		"not of the kind": func(w http.ResponseWriter) { http.Error(w, "404 page not found", http.StatusNotFound) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kubefake.New(t, configMaps)
+			s.Put(pathA, withPhase("Pending"))
+			end := waiting(t, s)
+			refused := make(chan struct{}, 100)
+			s.Answer(func(w http.ResponseWriter, _ *http.Request) bool {
+				refuse(w)
+				refused <- struct{}{}
+				return true
+			})
+			s.CloseWatches(0)
+			<-refused
+			s.Answer(nil)
+			s.Put(pathA, withPhase("Succeeded"))
+			_, err := end()
+			require.NoError(t, err)
+		})
+	}
 }
 
 func TestWaitForTheDeleted(t *testing.T) {
