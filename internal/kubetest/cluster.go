@@ -117,7 +117,7 @@ func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig"
 
 // Version is what the API server says it is, such as "v1.36.3".
 func (c *Cluster) Version(ctx context.Context) (string, error) {
-	data, err := c.get(ctx, "/version")
+	data, err := c.get(ctx, c.client, "/version")
 	if err != nil {
 		return "", err
 	}
@@ -149,18 +149,22 @@ func (c *Cluster) StartAPIServer(ctx context.Context) error {
 
 // ready fails until the API server answers and has made its first namespace.
 func (c *Cluster) ready(ctx context.Context) error {
-	if c.client == nil {
-		client, err := c.NewClient()
-		if err != nil {
+	client := c.client
+	if client == nil {
+		var err error
+		if client, err = c.NewClient(); err != nil {
 			return err
 		}
-		c.client = client
+		defer client.CloseIdleConnections() // of all that are not kept
 	}
-	if _, err := c.get(ctx, "/readyz"); err != nil {
+	if _, err := c.get(ctx, client, "/readyz"); err != nil {
 		return err
 	}
-	_, err := c.get(ctx, "/api/v1/namespaces/default")
-	return err
+	if _, err := c.get(ctx, client, "/api/v1/namespaces/default"); err != nil {
+		return err
+	}
+	c.client = client // it has read the whole certificate, not what was written by then
+	return nil
 }
 
 // NewClient returns a client that knows the API server's certificate. A request
@@ -171,7 +175,9 @@ func (c *Cluster) NewClient() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool.AppendCertsFromPEM(cert)
+	if !pool.AppendCertsFromPEM(cert) {
+		return nil, fmt.Errorf("%s holds no certificate", c.CAFile())
+	}
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}, nil
 }
 
@@ -190,13 +196,13 @@ func (c *Cluster) endAPIServer(sig syscall.Signal) {
 }
 
 // get asks the API server as the administrator.
-func (c *Cluster) get(ctx context.Context, path string) ([]byte, error) {
+func (c *Cluster) get(ctx context.Context, client *http.Client, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL()+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token("admin"))
-	return ask(c.client, req)
+	return ask(client, req)
 }
 
 // ask returns the body of an answer with status 200.
