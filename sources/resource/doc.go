@@ -67,9 +67,9 @@
 // namespace are named) and a resource that does not exist yet do not end Run.
 // They are tried again, every ten seconds at least or, where the cluster asks for
 // longer, every minute, logged, and shown by Health as Trouble of the event source;
-// so are a cluster that has not answered for 90 seconds and a Store that has not
-// for 10. The rights are list and watch on the resource, and get on the namespace
-// kube-system, whose uid names the cluster; without the latter it is taken for the
-// one last seen, and a state that comes from another cluster is not recognised as
-// such.
+// so are a cluster that has not answered for 90 seconds, one that ends each watch
+// at once, and a Store that has not answered for 10 seconds. The rights are list
+// and watch on the resource, and get on the namespace kube-system, whose uid names
+// the cluster; without the latter it is taken for the one last seen, and a state
+// that comes from another cluster is not recognised as such.
 package resource

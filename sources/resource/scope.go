@@ -33,9 +33,15 @@ const (
 	maxDelay = time.Minute
 	// maxListings is how often a list begins again since its pages are too old.
 	maxListings = 3
+	// maxCuts is how many watches in a row may end at once, as those of a cluster
+	// that is upgraded do, before it is trouble.
+	maxCuts = 2
 )
 
-var errNoAnswer = fmt.Errorf("the cluster has not answered within %v", answerTime)
+var (
+	errNoAnswer = fmt.Errorf("the cluster has not answered within %v", answerTime)
+	errCut      = errors.New("the watch ended at once, without telling anything")
+)
 
 // scope is a namespace that is watched, or all of them.
 type scope struct {
@@ -79,6 +85,11 @@ func (s *scope) keep(ctx context.Context) error {
 		case err == nil: // the watch has ended, as each does
 			if time.Since(began) > settled {
 				continue
+			}
+		case errors.Is(err, errCut):
+			if attempt > maxCuts {
+				s.shaky = true
+				s.trouble.begin(s.out.Logger, what, err)
 			}
 		case isExpired(err):
 			s.out.Logger.Info("the cluster does not tell any more what happened since: listing again", "position", s.read, "error", err)
@@ -297,7 +308,7 @@ func (s *scope) watch(ctx context.Context, well func()) error {
 	late, steady := time.NewTimer(life+watchGrace), time.NewTimer(settled)
 	defer late.Stop()
 	defer steady.Stop()
-	for {
+	for young := true; ; young = false {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -306,6 +317,9 @@ func (s *scope) watch(ctx context.Context, well func()) error {
 		case <-steady.C:
 			well()
 		case e, ok := <-w.ResultChan():
+			if !ok && young {
+				return explain(errCut, "watch", s.gvr, s.namespace)
+			}
 			if !ok {
 				return nil
 			}

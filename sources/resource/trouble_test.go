@@ -247,6 +247,17 @@ func TestWatchesThatEndAtOnceAreNotOpenedAllTheTime(t *testing.T) {
 		}
 		n := strings.Count(strings.Join(r.cluster.requests(), ","), "watch configmaps")
 		assert.Less(t, n, 120, "in a minute")
+		trouble := r.source.Report().Trouble
+		require.NotNil(t, trouble)
+		assert.ErrorContains(t, trouble.Err, "watch configmaps")
+		assert.ErrorContains(t, trouble.Err, "ended at once")
+		time.Sleep(time.Minute)
+		assert.Nil(t, r.source.Report().Trouble, "one has stood")
+		for range 2 {
+			r.cluster.restart()
+			time.Sleep(10 * time.Second)
+			assert.Nil(t, r.source.Report().Trouble, "each ends sometime")
+		}
 		r.stop()
 	})
 }
