@@ -64,7 +64,7 @@ func (q *queueUnderTest) receive(set func(in *sqs.ReceiveMessageInput)) []types.
 	q.t.Helper()
 	in := &sqs.ReceiveMessageInput{
 		QueueUrl: &q.url, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
-		MessageSystemAttributeNames: []types.MessageSystemAttributeName{"SentTimestamp", "ApproximateReceiveCount", "MessageGroupId"},
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{"SentTimestamp", "ApproximateReceiveCount", "MessageGroupId", "AWSTraceHeader"},
 	}
 	if set != nil {
 		set(in)
@@ -140,6 +140,17 @@ func behaviours() []behaviour {
 					assert.Empty(q.t, q.receive(nil))
 				}
 			}
+		}},
+		{"the trace header of X-Ray is handed on", "", func(q *queueUnderTest) {
+			header := aws.String("Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1")
+			_, err := q.SendMessage(q.t.Context(), &sqs.SendMessageInput{
+				QueueUrl: &q.url, MessageBody: aws.String("hello"),
+				MessageSystemAttributes: map[string]types.MessageSystemAttributeValue{"AWSTraceHeader": {DataType: aws.String("String"), StringValue: header}},
+			})
+			require.NoError(q.t, err)
+			m := q.waiting(20, 30)
+			require.Len(q.t, m, 1)
+			assert.Equal(q.t, *header, m[0].Attributes["AWSTraceHeader"])
 		}},
 		{"a long poll wakes for what becomes visible", "", func(q *queueUnderTest) {
 			q.send("hello")

@@ -17,14 +17,16 @@
 //	  "body": {…}
 //	}
 //
-// where attributes are those of the system (MessageGroupId too, where there is
-// one) and body is as Source.Body says: a JSON object or array as it is, anything
+// where attributes are those of the system (MessageGroupId and AWSTraceHeader too,
+// where there is one) and body is as Source.Body says: a JSON object or array as it is, anything
 // else as text. What SNS and EventBridge put around it can be taken off.
 //
 // The trace that the message was sent in, by its attributes traceparent and
 // tracestate (W3C Trace Context), becomes the event's extensions of these names.
 // triggers/sqstrigger sends them, and so do OpenTelemetry's instrumentations. Those
-// in an SNS envelope count where UnwrapSNS takes it off.
+// in an SNS envelope count where UnwrapSNS takes it off. Where there are none, the
+// trace of the attribute AWSTraceHeader does (AWS X-Ray), which services of AWS
+// hand on: so it is that of an event that triggers/eventbridgetrigger puts.
 //
 // # At least once
 //

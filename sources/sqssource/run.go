@@ -174,6 +174,7 @@ func (r *run) receive(ctx context.Context, n int, attempt string) ([]types.Messa
 			types.MessageSystemAttributeNameSentTimestamp,
 			types.MessageSystemAttributeNameApproximateReceiveCount,
 			types.MessageSystemAttributeNameMessageGroupId,
+			types.MessageSystemAttributeNameAWSTraceHeader,
 		},
 		MessageAttributeNames: []string{"All"},
 	}
