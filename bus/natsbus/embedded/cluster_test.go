@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/hearken-go/hearken/internal/freeport"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -80,13 +82,24 @@ func (c *cluster) connect(t testing.TB, cfg natsbus.Config) (*natsbus.Bus, *nats
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	b, err := natsbus.Open(ctx, nc, cfg)
+	var b *natsbus.Bus
+	require.EventuallyWithT(t, func(ct *assert.CollectT) {
+		b, err = natsbus.Open(ctx, nc, cfg)
+		assert.False(ct, noPeers(err), "%v", err)
+	}, 2*time.Minute, 100*time.Millisecond)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = b.Close(context.Background()) // the connection may be gone on purpose
 		nc.Close()
 	})
 	return b, nc
+}
+
+// noPeers says that a server of the cluster is taken for offline: for a while after
+// its start, when what it told of itself before its JetStream was there comes last.
+func noPeers(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == 10005
 }
 
 func (c *cluster) config() natsbus.Config {
