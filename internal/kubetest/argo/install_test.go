@@ -19,7 +19,7 @@ func TestAKindIsInstalledOnceItIsFound(t *testing.T) {
 			asked := map[string]int{}
 			mux := http.NewServeMux()
 			for path, text := range map[string]string{
-				crdsPath + "/workflows.argoproj.io":     `{"status":{"conditions":[{"type":"Established","status":"True"}]}}`,
+				crdsPath + "/workflows.argoproj.io":    `{"status":{"conditions":[{"type":"Established","status":"True"}]}}`,
 				"/apis/argoproj.io/v1alpha1/workflows": `{"items":[]}`,
 				"/apis/argoproj.io/v1alpha1":           `{"resources":[{"name":"rollouts"},{"name":"workflows"}]}`,
 			} {
