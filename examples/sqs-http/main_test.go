@@ -24,6 +24,10 @@ import (
 
 func TestMain(m *testing.M) { program.Main(m, main) }
 
+// patience is how long hundreds of messages may take on a machine that has much else
+// to do, when each waits for up to half a minute until it is tried again.
+const patience = 3 * time.Minute
+
 // endpoint is what messages are posted to. It keeps them by idempotency key.
 type endpoint struct {
 	*httptest.Server
@@ -71,7 +75,7 @@ func (e *endpoint) wait(t *testing.T, posts, messages int) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		return e.posts >= posts && len(e.messages) >= messages
-	}, time.Minute, 5*time.Millisecond, "lost")
+	}, patience, 5*time.Millisecond, "lost")
 }
 
 // has expects just these messages, each under one key.
@@ -148,7 +152,7 @@ func (q *queue) left(t *testing.T) (n int) {
 // posted and not deleted comes again, and is deleted then.
 func (q *queue) end(t *testing.T, p *program.Process) {
 	t.Helper()
-	require.Eventually(t, func() bool { return q.left(t) == 0 }, time.Minute, 20*time.Millisecond, "left in the queue")
+	require.Eventually(t, func() bool { return q.left(t) == 0 }, patience, 20*time.Millisecond, "left in the queue")
 	p.End(t)
 }
 

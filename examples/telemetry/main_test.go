@@ -36,7 +36,9 @@ func start(t *testing.T) *example {
 	go func() { x.done <- run(ctx, l, x) }()
 	t.Cleanup(stop)
 	require.Eventually(t, func() bool { return x.get("/readyz") == http.StatusOK }, time.Minute, time.Millisecond)
-	require.Eventually(t, func() bool { return x.get("/image") == http.StatusMethodNotAllowed }, time.Minute, time.Millisecond)
+	for _, path := range []string{"/image", "/tests"} { // each begins on its own
+		require.Eventually(t, func() bool { return x.get(path) == http.StatusMethodNotAllowed }, time.Minute, time.Millisecond)
+	}
 	return x
 }
 

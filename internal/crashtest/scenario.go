@@ -60,8 +60,14 @@ type Result struct {
 // stormWithin is how long beyond For it may take until it is enough.
 const stormWithin = time.Minute
 
-// quietWithin is how long a world may take to come to rest.
-const quietWithin = 90 * time.Second
+// quietWithin is how long a world may take to come to rest, startWithin a process to
+// be ready, and stopWithin one to end when it has drained: seconds, unless the
+// machine has much else to do.
+const (
+	quietWithin = 3 * time.Minute
+	startWithin = 2 * time.Minute
+	stopWithin  = time.Minute
+)
 
 // Run lets the load and the killers run, then all in peace until it is quiet,
 // proves that what is pending is there, and closes the account. It keeps its

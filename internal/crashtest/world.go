@@ -112,7 +112,7 @@ func (w *World) count(add func(*Result)) {
 }
 
 func (w *World) startServer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	p, err := start(ctx, childConfig{Serve: "127.0.0.1:0", Dir: filepath.Join(w.dir, "server")}, w.log)
 	if err != nil {
@@ -145,7 +145,7 @@ func (w *World) startReplica(ctx context.Context, i int) error {
 // restart starts a replica again. One that comes up while its server is away
 // may fail, and is then started again as a supervisor would.
 func (w *World) restart(ctx context.Context, i int) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	began := time.Now()
 	err := w.startReplica(ctx, i)
@@ -172,7 +172,7 @@ func (w *World) watch(p *process, name string) {
 // stop stops a replica in order.
 func (w *World) stop(i int) error {
 	// It may take all of its Drain, and then has the bus to close.
-	took, err := w.replicas[i].terminate(w.Drain + 30*time.Second)
+	took, err := w.replicas[i].terminate(w.Drain + stopWithin)
 	w.targets.set(i, "")
 	w.count(func(r *Result) {
 		r.Stops++

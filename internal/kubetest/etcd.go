@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-const etcdTimeout = 10 * time.Second
+// etcdTimeout bounds one question; while etcd starts, askTimeout does.
+const etcdTimeout = time.Minute
 
 // startEtcd starts etcd without fsync: nothing here outlives the process.
 func (c *Cluster) startEtcd(ctx context.Context, clientPort, peerPort string) error {

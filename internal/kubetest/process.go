@@ -15,7 +15,8 @@ import (
 )
 
 // process is a server, and a guard beside it: a shell that kills the server when
-// the pipe to it closes, which it does however this process ends.
+// the pipe to it closes, which it does however this process ends, also by a signal
+// to all of its group.
 type process struct {
 	name  string
 	log   string
@@ -54,7 +55,7 @@ func startProcess(ctx context.Context, dir, path string, args ...string) (*proce
 }
 
 func (p *process) startGuard(ctx context.Context) error {
-	p.guard = exec.CommandContext(ctx, "sh", "-c", "trap '' INT; read _; kill -9 "+strconv.Itoa(p.cmd.Process.Pid)+" 2>/dev/null")
+	p.guard = exec.CommandContext(ctx, "sh", "-c", "trap '' HUP INT TERM; read _; kill -9 "+strconv.Itoa(p.cmd.Process.Pid)+" 2>/dev/null")
 	leash, err := p.guard.StdinPipe()
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package sourcetest_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"regexp"
 	"strings"
@@ -26,6 +27,16 @@ func TestSourcesThatKeepTheContract(t *testing.T) {
 		}},
 		{"anonymous happenings", func(s *source) { s.noIDs = true }, func(h *sourcetest.Harness) { h.Anonymous = true }},
 		{"one at a time", func(s *source) { s.workers = 1 }, func(h *sourcetest.Harness) { h.Concurrent = false }},
+		{"an upstream that tells of each twice", func(s *source) { s.workers = 1 }, func(h *sourcetest.Harness) {
+			h.Concurrent = false // the second could be stored while the first waits
+			made := h.New
+			h.New = func(t testing.TB) sourcetest.Upstream {
+				u := made(t)
+				once := u.Produce
+				u.Produce = func(ctx context.Context, n int) error { return errors.Join(once(ctx, n), once(ctx, n)) }
+				return u
+			}
+		}},
 		{"an upstream that is told nothing", func(*source) {}, untold},
 		{"an upstream that must be made to send again", func(s *source) { s.endForgets = true }, func(h *sourcetest.Harness) {
 			made := h.New

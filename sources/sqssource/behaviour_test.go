@@ -132,7 +132,7 @@ func behaviours() []behaviour {
 		{"a message is hidden and comes again, counted", "", func(q *queueUnderTest) {
 			id := q.send("hello")
 			for n := 1; n <= 2; n++ {
-				m := q.waiting(20, 3)
+				m := q.waiting(20, 6)
 				require.Len(q.t, m, 1)
 				assert.Equal(q.t, id, *m[0].MessageId)
 				assert.Equal(q.t, fmt.Sprint(n), m[0].Attributes["ApproximateReceiveCount"])
@@ -172,10 +172,10 @@ func behaviours() []behaviour {
 		}},
 		{"visibility is extended", "", func(q *queueUnderTest) {
 			q.send("hello")
-			m := q.waiting(0, 3)
+			m := q.waiting(0, 6)
 			require.Len(q.t, m, 1)
-			require.NoError(q.t, q.change(m[0], 7))
-			assert.Empty(q.t, q.waiting(4, 30))
+			require.NoError(q.t, q.change(m[0], 15))
+			assert.Empty(q.t, q.waiting(7, 30))
 			assert.Len(q.t, q.waiting(20, 30), 1)
 		}},
 		{"an old receipt handle deletes nothing", "", func(q *queueUnderTest) {

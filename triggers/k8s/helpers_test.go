@@ -24,7 +24,7 @@ var (
 
 // patience is how long a test waits for what must come, also on a machine that has
 // much else to do.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // client returns a client of s that leaves no connection behind.
 func client(tb testing.TB, s *kubefake.Server) *k8s.Client {

@@ -349,7 +349,7 @@ func TestServerKindOfAnotherScope(t *testing.T) {
 	put(t, c, o)
 	crd := bare("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets."+group)
 	fires(t, &k8s.Trigger{Client: c, Object: fixed(crd), Operation: k8s.Delete}, firing(t, "1"))
-	require.Eventually(t, func() bool { return get(t, c, crd) == nil }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return get(t, c, crd) == nil }, patience, 20*time.Millisecond)
 	defineWidgets(t, c, group, "Cluster")
 	require.Eventually(t, func() bool {
 		r, err := c.Resource(t.Context(), o)

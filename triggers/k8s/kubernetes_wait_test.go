@@ -153,7 +153,11 @@ func TestServerWaitForTheGeneration(t *testing.T) {
 	fires(t, trigger, firing(t, "1"))
 
 	setStatus(t, c, o, map[string]any{"phase": "Ready", "observedGeneration": "1"}) // as Argo Rollouts has it
-	fails(t, trigger, firing(t, "1"), true, "it is not so that status.observedGeneration is 2")
+	trigger.Wait.For = 300 * time.Millisecond
+	err = tooLong(t, trigger)
+	require.ErrorContains(t, err, "it is not so that status.observedGeneration is 2")
+	assert.True(t, hearken.IsPermanent(err))
+	trigger.Wait.For = patience
 	setStatus(t, c, o, map[string]any{"phase": "Ready", "observedGeneration": "2"})
 	fires(t, trigger, firing(t, "1"))
 }

@@ -243,7 +243,7 @@ func TestWaitOverOddStatuses(t *testing.T) {
 			submit := &workflow.Submit{Client: clientOf(t, s.URL), Manifest: fixed(manifest), Wait: time.Minute}
 			ended := make(chan error, 1)
 			go func() { ended <- submit.Fire(t.Context(), newFiring(t, "1")) }()
-			require.Eventually(t, func() bool { return s.Watches() == 1 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return s.Watches() == 1 }, time.Minute, time.Millisecond)
 			wf := only(t, s)
 			path := workflows + wf.GetName()
 			wf.Object["status"] = object(t, "status: "+status).Object["status"]

@@ -80,7 +80,7 @@ func reference(kind, name string) *unstructured.Unstructured {
 
 // patience is how long a test waits for what must come, also on a machine that has
 // much else to do.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // until waits for a state and returns the object.
 func (w *realWorld) until(t *testing.T, kind, name string, is func(o *unstructured.Unstructured) bool) *unstructured.Unstructured {

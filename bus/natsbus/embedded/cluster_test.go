@@ -2,18 +2,22 @@ package embedded_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/bus/natsbus"
+	"github.com/hearken-go/hearken/internal/freeport"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -44,7 +48,7 @@ func startCluster(t testing.TB) *cluster {
 		})
 	}
 	for _, s := range c.servers {
-		require.True(t, s.ReadyForConnections(20*time.Second))
+		require.True(t, s.ReadyForConnections(2*time.Minute))
 	}
 	require.Eventually(t, func() bool {
 		leaders := 0
@@ -54,18 +58,19 @@ func startCluster(t testing.TB) *cluster {
 			}
 		}
 		return leaders == 1
-	}, 30*time.Second, 50*time.Millisecond)
+	}, 2*time.Minute, 50*time.Millisecond)
 	return c
 }
 
 // freePorts returns ports for servers that must know of each other beforehand.
 func freePorts(t testing.TB, n int) (ports []int, urls []*url.URL) {
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	found, err := freeport.Find(t.Context(), n)
+	require.NoError(t, err)
+	for _, text := range found {
+		port, err := strconv.Atoi(text)
 		require.NoError(t, err)
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		urls = append(urls, &url.URL{Scheme: "nats", Host: l.Addr().String()})
+		ports = append(ports, port)
+		urls = append(urls, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", text)})
 	}
 	return ports, urls
 }
@@ -73,11 +78,15 @@ func freePorts(t testing.TB, n int) (ports []int, urls []*url.URL) {
 // connect opens a bus by way of the next server.
 func (c *cluster) connect(t testing.TB, cfg natsbus.Config) (*natsbus.Bus, *nats.Conn) {
 	s := c.servers[c.links.Add(1)%3]
-	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.Timeout(20*time.Second))
+	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.Timeout(time.Minute))
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	b, err := natsbus.Open(ctx, nc, cfg)
+	var b *natsbus.Bus
+	require.EventuallyWithT(t, func(ct *assert.CollectT) {
+		b, err = natsbus.Open(ctx, nc, cfg)
+		assert.False(ct, noPeers(err), "%v", err)
+	}, 2*time.Minute, 100*time.Millisecond)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = b.Close(context.Background()) // the connection may be gone on purpose
@@ -86,10 +95,17 @@ func (c *cluster) connect(t testing.TB, cfg natsbus.Config) (*natsbus.Bus, *nats
 	return b, nc
 }
 
+// noPeers says that a server of the cluster is taken for offline: for a while after
+// its start, when what it told of itself before its JetStream was there comes last.
+func noPeers(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == 10005
+}
+
 func (c *cluster) config() natsbus.Config {
 	return natsbus.Config{
 		Name: fmt.Sprint("bus", c.buses.Add(1)), Replicas: 3, AckWait: time.Second,
-		MaxBytes: 16 << 20, DeadLetterMaxBytes: 16 << 20, StoreMaxBytes: 16 << 20, PublishTimeout: 20 * time.Second,
+		MaxBytes: 16 << 20, DeadLetterMaxBytes: 16 << 20, StoreMaxBytes: 16 << 20, PublishTimeout: time.Minute,
 	}
 }
 

@@ -86,7 +86,7 @@ func (l *lab) connect(t testing.TB, r *rig) bus.Bus {
 	k := &link{rig: r, losses: &losses{}}
 	var err error
 	k.nc, err = nats.Connect("", nats.InProcessServer(k), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
-		nats.Timeout(20*time.Second)) // the cases run at once, on few cores
+		nats.Timeout(time.Minute)) // the cases run at once, on few cores
 	require.NoError(t, err)
 	b, err := natsbus.Open(t.Context(), k.nc, r.cfg)
 	require.NoError(t, err)

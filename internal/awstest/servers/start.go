@@ -26,8 +26,9 @@ type Server struct {
 const startTimeout = 90 * time.Second
 
 // leash runs a program that is ended when standard input is: by Stop, or because
-// the process that started it is gone, however it went.
-const leash = `"$@" & server=$!; cat >/dev/null; kill "$server"; wait "$server"`
+// the process that started it is gone, however it went: by a signal to all of its
+// group, too.
+const leash = `"$@" & server=$!; trap '' HUP INT TERM; cat >/dev/null; kill "$server"; wait "$server"`
 
 // Start installs k, unless it is there, and starts it. It returns when the server
 // listens.

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hearken-go/hearken/internal/kubetest"
@@ -57,8 +59,7 @@ func (a *api) established(ctx context.Context, name, plural string) error {
 			if condition.text("type") != "Established" || condition.text("status") != "True" {
 				continue
 			}
-			// It may still take a moment until it is served.
-			if a.do(ctx, http.MethodGet, group+plural, "", nil, nil) == nil {
+			if a.served(ctx, plural) { // which may still take a moment
 				return nil
 			}
 		}
@@ -66,6 +67,20 @@ func (a *api) established(ctx context.Context, name, plural string) error {
 			return err
 		}
 	}
+}
+
+// served says that objects of the kind can be asked for, and that whoever looks for
+// the kind finds it. The API server promises no order of the two, and a client that
+// has missed a kind does not look for it again at once.
+func (a *api) served(ctx context.Context, plural string) bool {
+	if a.do(ctx, http.MethodGet, group+plural, "", nil, nil) != nil {
+		return false
+	}
+	var found object
+	if a.do(ctx, http.MethodGet, strings.TrimSuffix(group, "/"), "", nil, &found) != nil {
+		return false
+	}
+	return slices.ContainsFunc(found.list("resources"), func(r object) bool { return r.text("name") == plural })
 }
 
 func pause(ctx context.Context, d time.Duration) error {
