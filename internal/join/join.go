@@ -294,15 +294,26 @@ type deadline struct {
 
 func (d deadline) after(t time.Time) bool { return d.at.IsZero() || t.Before(d.at) }
 
-// firingID names a firing by its action and its events.
+// firingID names a firing by its action and by which event serves which dependency:
+// one that serves two of them is the same as its copy that a publisher sent again
+// serving one of the two.
 func firingID(seed []byte, refs []ref) [16]byte {
-	h := sha256.New()
-	h.Write(seed)
+	type served struct {
+		dependency string
+		by         *[16]byte
+	}
+	var all []served
 	for i := range refs {
 		for _, d := range refs[i].deps {
-			fmt.Fprintf(h, "%d:%s=", len(d), d)
+			all = append(all, served{d, &refs[i].identity})
 		}
-		h.Write(refs[i].identity[:])
+	}
+	slices.SortFunc(all, func(x, y served) int { return strings.Compare(x.dependency, y.dependency) })
+	h := sha256.New()
+	h.Write(seed)
+	for _, s := range all {
+		fmt.Fprintf(h, "%d:%s=", len(s.dependency), s.dependency)
+		h.Write(s.by[:])
 	}
 	return [16]byte(h.Sum(nil))
 }

@@ -43,6 +43,18 @@ func TestFiringID(t *testing.T) {
 	assert.Equal(t, map[string]bool{"28cfe13afcffb83d6a0549aa172695c2": true}, ids)
 }
 
+// TestFiringIDOfCopies has one event serve two dependencies, or each of them by
+// a copy of its own, as a publisher that sent it twice may have it.
+func TestFiringIDOfCopies(t *testing.T) {
+	one, two := [16]byte{1}, [16]byte{2}
+	at := func(identity [16]byte, deps ...string) ref { return ref{identity: identity, deps: deps} }
+	id := firingID(nil, []ref{at(one, "a", "c"), at(two, "b")})
+	assert.Equal(t, id, firingID(nil, []ref{at(one, "a"), at(two, "b"), at(one, "c")}))
+	assert.Equal(t, id, firingID(nil, []ref{at(two, "b"), at(one, "c", "a")}), "in whatever order they are declared")
+	assert.NotEqual(t, id, firingID(nil, []ref{at(one, "a"), at(two, "b", "c")}))
+	assert.NotEqual(t, id, firingID([]byte("another"), []ref{at(one, "a", "c"), at(two, "b")}))
+}
+
 // TestSuperseded has a newer event take the place of an older: the older is
 // returned, and out of the store at once.
 func TestSuperseded(t *testing.T) {
