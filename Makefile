@@ -34,7 +34,7 @@ test: ## Run all tests with the race detector, in random order, uncached
 # Without the race detector, which make test has: there is more load so.
 .PHONY: soak
 soak: ## Play HISTORIES (1 million) of joins; kill, cut and stop for SOAK (60s) a scenario; print the account (SEED=n repeats)
-	go test -v -count=1 -timeout=60m -run='^TestModel$$' ./internal/join -histories=$(HISTORIES) $(if $(SEED),-seed=$(SEED))
+	go test -v -count=1 -timeout=60m -run='^TestModel$$' ./internal/join -histories=$(HISTORIES) -seed=$(or $(SEED),0)
 	go test -v -count=1 -timeout=60m -parallel=1 -run='^TestScenarios$$' ./internal/crashtest -soak=$(SOAK) $(if $(SEED),-seed=$(SEED))
 
 .PHONY: test-cluster
