@@ -34,3 +34,20 @@ func TestReadsTheCertificateUntilItIsWhole(t *testing.T) {
 	require.NoError(t, c.ready(t.Context()))
 	assert.NotNil(t, c.client, "which is kept")
 }
+
+// Two clusters that start at once may find the same port free.
+func TestAnotherEtcdIsNotReady(t *testing.T) {
+	t.Parallel()
+	name := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := w.Write([]byte(`{"members":[{"ID":"1","name":"` + name + `"}]}`))
+		assert.NoError(t, err)
+	}))
+	t.Cleanup(server.Close)
+	c := &Cluster{dir: filepath.Join(t.TempDir(), "kubetest-1"), etcdURL: server.URL}
+	for _, name = range []string{"", "kubetest-2"} {
+		require.ErrorContains(t, c.etcdReady(t.Context()), "another etcd")
+	}
+	name = "kubetest-1"
+	require.NoError(t, c.etcdReady(t.Context()))
+}
