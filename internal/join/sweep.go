@@ -226,8 +226,7 @@ func (s *sweep) visitPart(ctx context.Context, key string, item bus.Entry) (done
 	switch untaken := func(d string) bool { return !en.taken(d, p.ref.pos) }; {
 	case !slices.ContainsFunc(p.Dependencies, untaken):
 	case s.passed(&p.ref):
-		l := Loss{Action: p.action, Event: p.Event, Pos: p.ref.pos, Err: errors.New("what was remembered of its join is lost")}
-		if err := s.bury(ctx, l); err != nil {
+		if used, err := s.giveUp(ctx, key, p); err != nil || used {
 			return false, err
 		}
 	default: // it is being taken
@@ -235,6 +234,25 @@ func (s *sweep) visitPart(ctx context.Context, key string, item bus.Entry) (done
 	}
 	s.drop(ctx, item.Key)
 	return true, nil
+}
+
+// giveUp buries a part that its entry knows nothing of, and sees to it that the
+// entry does not come to refer to it: a delivery of a log that is gone may be under
+// way. It reports whether that came first.
+func (s *sweep) giveUp(ctx context.Context, key string, p *part) (used bool, err error) {
+	l := Loss{Action: p.action, Event: p.Event, Pos: p.ref.pos, Err: errors.New("what was remembered of its join is lost")}
+	if err := s.bury(ctx, l); err != nil {
+		return false, err
+	}
+	err = s.change(ctx, key, func(en *entry) bool {
+		if used = en.refers(p.ref.pos); used {
+			return false
+		}
+		en.action, en.last = p.action, s.now
+		en.note(p.ref.pos, nil, true)
+		return true
+	})
+	return used, err
 }
 
 // passed reports whether the bus will not deliver an event any more. One of a log

@@ -3,6 +3,7 @@ package join
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,8 +139,60 @@ func TestEntryLost(t *testing.T) {
 		require.NoError(t, e.Sweep(t.Context(), settled(1), losses(&lost)))
 		require.Len(t, lost, 1)
 		assert.ErrorContains(t, lost[0].Err, "what was remembered of its join is lost")
-		assert.Empty(t, keys(t, r, "join/e/"))
+		assert.Equal(t, Passed, take(t, e, a, arrive("key", 1, "a")).State)
+		time.Sleep(MarkAge + time.Hour)
+		require.NoError(t, e.Sweep(t.Context(), settled(1), losses(&lost)))
+		assert.Empty(t, keys(t, r, "join/e/"), "it is forgotten")
+		assert.Len(t, lost, 1)
 	})
+}
+
+// TestTakenAfterItsLogIsGone has the bus's stream made anew while a delivery of it
+// is between its part and its entry: another process gives the part up, before the
+// entry has it or while it does.
+func TestTakenAfterItsLogIsGone(t *testing.T) {
+	for name, first := range map[string]bool{"given up first": false, "taken first": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, r := bothOf("a", "b"), &recorder{}
+				a.Within = 0
+				e, other, buried, hold := engine(t, r, a), engine(t, &r.Store, a), 0, make(chan struct{})
+				gone := bus.Floor{Time: time.Now().Add(time.Hour), Logs: map[string]uint64{"another": 0}}
+				taken := make(chan Outcome, 1)
+				r.before = func(_ context.Context, key string) error {
+					if strings.HasPrefix(key, "join/e/") && len(keys(t, r, "join/w/")) > 0 {
+						<-hold
+					}
+					return nil
+				}
+				go func() { taken <- take(t, e, a, arrive("key", 1, "a")) }()
+				synctest.Wait()
+				var out Outcome
+				finish := func() {
+					close(hold)
+					out = <-taken
+				}
+				require.NoError(t, other.Sweep(t.Context(), gone, func(context.Context, Loss) error {
+					if buried++; first {
+						finish()
+					}
+					return nil
+				}))
+				if !first {
+					finish()
+				}
+				assert.Equal(t, 1, buried)
+				r.before = nil
+				if first {
+					assert.Equal(t, Waits, out.State)
+					assert.Len(t, whole(t, e, a, arrive("key", 2, "b")).Events, 2)
+					return
+				}
+				assert.Equal(t, Passed, out.State)
+				assert.Empty(t, keys(t, r, "join/w/"), "no part is left that nothing refers to")
+			})
+		})
+	}
 }
 
 // TestAbandoned has a firing that nobody clears, since what completed it is not
