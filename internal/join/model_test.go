@@ -332,8 +332,9 @@ func (w *world) rest() {
 	w.fail("it never comes to rest")
 }
 
-// finish lets everything run to its end, looks at the books, and then lets a week
-// go by. What one process has not done by then, none does for it.
+// finish lets everything run to its end, looks at the books, and then lets three
+// weeks go by: what is given up in the first is remembered for one more. What one
+// process has not done by then, none does for it.
 func (w *world) finish() {
 	w.wait()
 	for len(w.events) < w.size {
@@ -358,6 +359,6 @@ func (w *world) finish() {
 	w.stop(w.rng.IntN(len(w.procs)))
 	w.passInSteps(2*time.Hour, 4*time.Minute) // beyond each deadline
 	w.check()
-	w.passInSteps(10*24*time.Hour, 12*time.Hour)
+	w.passInSteps(21*24*time.Hour, 12*time.Hour)
 	w.checkForgotten()
 }
