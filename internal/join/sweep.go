@@ -249,7 +249,7 @@ func (s *sweep) giveUp(ctx context.Context, key string, p *part) (used bool, err
 			return false
 		}
 		en.action, en.last = p.action, s.now
-		en.note(p.ref.pos, nil, true)
+		en.mark("", p.ref.pos.Log).add(p.ref.pos.Seq) // it alone
 		return true
 	})
 	return used, err
