@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -40,10 +41,12 @@ const (
 // once it fires.
 //
 // What it does holds for the pod hash that the rollout is at, and Promote for the
-// step too: the API server tests them in the same write. Each firing acts once,
-// and one that is fired again after a crash acts only while the rollout is still
-// there, so that one promotion never ends two pauses: the annotation
-// events.hearken.dev/acts holds what it needs for that, of the last 32 firings.
+// step too: the API server tests them in the same write. While its controller has
+// not seen the latest spec nothing is done, which is an error that passes. Each
+// firing acts once, and one that is fired again after a crash acts only while the
+// rollout is still there, so that one promotion never ends two pauses: the
+// annotation events.hearken.dev/acts holds what it needs for that, of the last 32
+// firings.
 type Rollout struct {
 	// Client reaches the API server. Required.
 	Client *k8s.Client
@@ -122,6 +125,12 @@ func (r *Rollout) act(ctx context.Context, t *target) error {
 
 // check finds whether the operation makes sense of a rollout at this stage.
 func (r *Rollout) check(ctx context.Context, t *target, now stage) error {
+	if now.hash == "" {
+		return t.failed(ctx, errors.New("its controller has not seen it yet: it has no status.currentPodHash"))
+	}
+	if isBehind(t.Unstructured) {
+		return t.failed(ctx, fmt.Errorf("its controller has not seen its generation %d yet", t.GetGeneration()))
+	}
 	if r.PodHash != (params.Value{}) {
 		want, err := r.PodHash.Text(t.firing)
 		if err != nil {
@@ -133,8 +142,6 @@ func (r *Rollout) check(ctx context.Context, t *target, now stage) error {
 	}
 	through := now.hash == now.stable
 	switch {
-	case now.hash == "":
-		return t.failed(ctx, fmt.Errorf("its controller has not seen it yet: it has no status.currentPodHash"))
 	case r.Operation == Abort && through:
 		return t.refused(ctx, "%s is the stable version already", now.hash)
 	case r.Operation != Promote || r.wanting(t.Unstructured):
@@ -225,6 +232,14 @@ func (r *Rollout) patchStatus(ctx context.Context, t *target, was stage, patch [
 		return nil
 	}
 	return t.refused(ctx, "it was at %s and is at %s: %w", was, now, err)
+}
+
+// isBehind reports whether the status is of an earlier spec, and so maybe of
+// another version. Old controllers note a hash of the spec, which says nothing of
+// that.
+func isBehind(ro *unstructured.Unstructured) bool {
+	seen, err := strconv.ParseInt(text(ro, "status", "observedGeneration"), 10, 64)
+	return err == nil && seen < ro.GetGeneration()
 }
 
 func isSet(o *unstructured.Unstructured, path ...string) bool {

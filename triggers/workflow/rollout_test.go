@@ -183,21 +183,30 @@ func TestRolloutRefuses(t *testing.T) {
 		status, want string
 		permanent    bool
 	}{
-		"another version":         {workflow.Promote, "{currentPodHash: new, pauseConditions: [{}]}", `it is at pod hash "new", not at "abc"`, true},
-		"not paused":              {workflow.Promote, "{currentPodHash: abc, stableRS: old, currentStepIndex: 2}", "it is not paused, or not yet: abc/2", false},
-		"nothing to promote":      {workflow.Promote, "{currentPodHash: abc, stableRS: abc}", "abc is the stable version already", true},
-		"aborted":                 {workflow.Promote, "{currentPodHash: abc, stableRS: old, abort: true}", "it has been aborted", true},
-		"aborted at its pause":    {workflow.Promote, "{currentPodHash: abc, stableRS: old, abort: true, currentStepIndex: 1, pauseConditions: [{}]}", "it has been aborted", true},
-		"no status":               {workflow.Promote, "null", "its controller has not seen it yet", false},
-		"an odd status":           {workflow.Promote, "{currentPodHash: abc, stableRS: old, currentStepIndex: one, pauseConditions: {}}", "it is not paused, or not yet: abc", false},
-		"nothing to abort":        {workflow.Abort, "{currentPodHash: abc, stableRS: abc}", "abc is the stable version already", true},
-		"not seen by controllers": {workflow.Abort, "{}", "its controller has not seen it yet", false},
+		"another version":          {workflow.Promote, "{currentPodHash: new, pauseConditions: [{}]}", `it is at pod hash "new", not at "abc"`, true},
+		"not paused":               {workflow.Promote, "{currentPodHash: abc, stableRS: old, currentStepIndex: 2}", "it is not paused, or not yet: abc/2", false},
+		"nothing to promote":       {workflow.Promote, "{currentPodHash: abc, stableRS: abc}", "abc is the stable version already", true},
+		"aborted":                  {workflow.Promote, "{currentPodHash: abc, stableRS: old, abort: true}", "it has been aborted", true},
+		"aborted at its pause":     {workflow.Promote, "{currentPodHash: abc, stableRS: old, abort: true, currentStepIndex: 1, pauseConditions: [{}]}", "it has been aborted", true},
+		"no status":                {workflow.Promote, "null", "its controller has not seen it yet", false},
+		"an odd status":            {workflow.Promote, "{currentPodHash: abc, stableRS: old, currentStepIndex: one, pauseConditions: {}}", "it is not paused, or not yet: abc", false},
+		"nothing to abort":         {workflow.Abort, "{currentPodHash: abc, stableRS: abc}", "abc is the stable version already", true},
+		"not seen by controllers":  {workflow.Abort, "{}", "its controller has not seen it yet", false},
+		"another version, unseen":  {workflow.Promote, "{observedGeneration: '3', currentPodHash: old, stableRS: old}", "its controller has not seen its generation 4 yet", false},
+		"promoted before it began": {workflow.Promote, "{observedGeneration: '3', currentPodHash: abc, stableRS: abc}", "its controller has not seen its generation 4 yet", false},
+		"at the pause before":      {workflow.Promote, "{observedGeneration: '3', currentPodHash: abc, stableRS: old, pauseConditions: [{}]}", "its controller has not seen its generation 4 yet", false},
+		"in full, before it began": {workflow.PromoteFull, "{observedGeneration: '3', currentPodHash: abc, stableRS: abc}", "its controller has not seen its generation 4 yet", false},
+		"aborted before it began":  {workflow.Abort, "{observedGeneration: '3', currentPodHash: abc, stableRS: abc}", "its controller has not seen its generation 4 yet", false},
+		"by a controller of old":   {workflow.Abort, "{observedGeneration: 5f7d9c4b, currentPodHash: abc, stableRS: abc}", "abc is the stable version already", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFake(t)
 			putRollout(t, s, "status: "+tt.status)
+			changed := stored(t, s, rollout)
+			changed.SetGeneration(4)
+			s.Put(rollout, changed.Object)
 			r := steer(t, s, tt.op)
-			if name != "not seen by controllers" && name != "no status" {
+			if name != "not seen by controllers" {
 				r.PodHash = params.Data(push, "hash")
 			}
 			err := r.Fire(t.Context(), newFiring(t, "1"))
