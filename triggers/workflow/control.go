@@ -79,8 +79,8 @@ type Control struct {
 // Fire acts on the Workflow, or finds that this firing has.
 func (c *Control) Fire(ctx context.Context, f hearken.Firing) error {
 	err := withTarget(ctx, c.Client, string(c.Operation), kindWorkflow, c.Namespace, c.Name, f, c.act)
-	if c.Operation == Resubmit && isGone(err) && c.hasCopy(ctx, f) {
-		return nil
+	if c.Operation == Resubmit && isGone(err) {
+		return c.orCopy(ctx, f, err)
 	}
 	return err
 }
@@ -243,18 +243,33 @@ func (c *Control) resubmit(ctx context.Context, t *target) error {
 	return err
 }
 
-// hasCopy reports whether this firing has resubmitted a Workflow that is gone
-// since.
-func (c *Control) hasCopy(ctx context.Context, f hearken.Firing) bool {
+// orCopy returns the error that the Workflow is gone, unless this firing has
+// resubmitted it before.
+func (c *Control) orCopy(ctx context.Context, f hearken.Firing, gone error) error {
 	object, err := named(kindWorkflow, c.Namespace, c.Name, f)
 	if err != nil {
-		return false
+		return gone
 	}
-	r, err := c.Client.Resource(ctx, object)
+	made, err := c.hasCopy(ctx, f, object)
+	switch {
+	case made:
+		return nil
+	case err != nil && !hearken.IsPermanent(err):
+		return err // there may be one
+	}
+	return gone
+}
+
+func (c *Control) hasCopy(ctx context.Context, f hearken.Firing, of *unstructured.Unstructured) (bool, error) {
+	const op = "look for the copy of"
+	r, err := c.Client.Resource(ctx, of)
 	if err != nil {
-		return false
+		return false, k8s.Failed(ctx, op, of, err)
 	}
 	copies, err := r.List(ctx, metav1.ListOptions{LabelSelector: k8s.FiringLabel + "=" + k8s.LabelValue(f.ID) + "," +
-		labelResubmittedFrom + "=" + object.GetName()})
-	return err == nil && slices.ContainsFunc(copies.Items, func(o unstructured.Unstructured) bool { return k8s.MadeBy(&o, f) })
+		labelResubmittedFrom + "=" + of.GetName()})
+	if err != nil {
+		return false, k8s.Failed(ctx, op, of, err)
+	}
+	return slices.ContainsFunc(copies.Items, func(o unstructured.Unstructured) bool { return k8s.MadeBy(&o, f) }), nil
 }

@@ -232,27 +232,46 @@ func (s *Submit) read(ctx context.Context, kind, name string) (*unstructured.Uns
 }
 
 // orThere goes on, after the failure to build the Workflow, when what it is made
-// from has gone since this firing submitted it; else it returns that error.
+// from has gone since this firing submitted it, with the last that it has; else it
+// returns that error.
 func (s *Submit) orThere(ctx context.Context, f hearken.Firing, err error) error {
 	if !isGone(err) {
 		return err
 	}
 	_, name := s.from()
+	for count := s.Resubmit; count >= 0; count-- {
+		there, failed := s.submitted(ctx, f, k8s.Name(name, f, count, 0))
+		switch {
+		case failed != nil && !hearken.IsPermanent(failed):
+			return failed // it may be there
+		case there == nil:
+		case s.Wait > 0:
+			return s.wait(ctx, there, false)
+		default:
+			return nil
+		}
+	}
+	return err
+}
+
+// submitted returns the firing's Workflow of this name, or nil when it has made
+// none.
+func (s *Submit) submitted(ctx context.Context, f hearken.Firing, name string) (*unstructured.Unstructured, error) {
 	wf := newObject(kindWorkflow)
 	wf.SetNamespace(s.Namespace)
-	wf.SetName(k8s.Name(name, f, 0, 0))
-	r, failed := s.Client.Resource(ctx, wf)
-	if failed != nil {
-		return err
+	wf.SetName(name)
+	r, err := s.Client.Resource(ctx, wf)
+	if err != nil {
+		return nil, k8s.Failed(ctx, "look for", wf, err)
 	}
-	there, failed := r.Get(ctx, wf.GetName(), metav1.GetOptions{})
-	switch {
-	case failed != nil || !k8s.MadeBy(there, f):
-		return err
-	case s.Wait > 0:
-		return s.wait(ctx, there, false)
+	there, err := r.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, k8s.Failed(ctx, "look for", wf, err)
 	}
-	return nil
+	if !k8s.MadeBy(there, f) {
+		return nil, nil //nolint:nilnil // another's is none
+	}
+	return there, nil
 }
 
 func isGone(err error) bool { return apierrors.IsNotFound(err) }

@@ -143,6 +143,44 @@ func TestSubmitFromWhatIsGoneSince(t *testing.T) {
 	require.NoError(t, submit.Fire(t.Context(), f), "and has succeeded")
 }
 
+// What counts is the Workflow that was submitted last, not the one that failed.
+func TestSubmitFromWhatIsGoneSinceItFailed(t *testing.T) {
+	s := newFake(t)
+	template := inArgo + "workflowtemplates/build"
+	s.Put(template, object(t, "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: build, namespace: argo}").Object)
+	submit := &workflow.Submit{Client: clientOf(t, s.URL), WorkflowTemplate: "build", Wait: time.Minute, Resubmit: 2}
+	f := newFiring(t, "1")
+	answered(t, s, map[string]any{"phase": "Failed"})
+	require.ErrorContains(t, submit.Fire(t.Context(), f), "ended Failed")
+	answered(t, s, map[string]any{"phase": "Succeeded"})
+	require.NoError(t, submit.Fire(t.Context(), f))
+	s.Put(template, nil)
+	require.NoError(t, submit.Fire(t.Context(), f), "fired again")
+}
+
+// Whether the firing has done its work cannot be told while the API server is busy.
+func TestGoneWhileTheServerIsBusy(t *testing.T) {
+	s := newFake(t)
+	s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+		busy := strings.Contains(r.URL.Path, workflows) || strings.Contains(r.URL.RawQuery, "labelSelector")
+		if busy && !strings.HasSuffix(r.URL.Path, "/build-x") {
+			kubefake.Fail(w, http.StatusServiceUnavailable, "ServiceUnavailable", "not now")
+			return true
+		}
+		return false
+	})
+	c := clientOf(t, s.URL)
+	for says, trigger := range map[string]hearken.Trigger{
+		"look for Workflow argo/build-":                &workflow.Submit{Client: c, WorkflowTemplate: "build", Namespace: "argo"},
+		"look for the copy of Workflow argo/build-x: ": &workflow.Control{Client: c, Operation: workflow.Resubmit, Name: params.Const("build-x"), Namespace: "argo"},
+	} {
+		err := trigger.Fire(t.Context(), newFiring(t, "1"))
+		require.ErrorContains(t, err, says)
+		require.ErrorContains(t, err, "not now")
+		assert.False(t, hearken.IsPermanent(err), "%v", err)
+	}
+}
+
 func TestSubmitRefusesWhatIsNoWorkflow(t *testing.T) {
 	s := newFake(t)
 	errMine := errors.New("mine")
