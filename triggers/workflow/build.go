@@ -44,8 +44,9 @@ func checkTexts(wf *unstructured.Unstructured) error {
 		}
 	}
 	for _, field := range []string{"labels", "annotations"} {
-		all, _, err := unstructured.NestedMap(wf.Object, "metadata", field)
-		if err != nil {
+		there, found, err := unstructured.NestedFieldNoCopy(wf.Object, "metadata", field) // to copy what is no JSON panics
+		all, is := there.(map[string]any)
+		if err != nil || found && !is {
 			return fmt.Errorf("metadata.%s is no object", field)
 		}
 		for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -52,6 +52,12 @@ func TestEditOfOddMetadata(t *testing.T) {
 	err := submit.Fire(t.Context(), newFiring(t, "1"))
 	require.EqualError(t, err, `edit: metadata.labels["n"] is no string`)
 	assert.True(t, hearken.IsPermanent(err))
+	submit.Edit = func(_ hearken.Firing, wf *unstructured.Unstructured) error {
+		labels, _ := field(wf, "metadata", "labels").(map[string]any)
+		labels["n"] = 3 // of a type that JSON is not read into
+		return nil
+	}
+	require.EqualError(t, submit.Fire(t.Context(), newFiring(t, "1")), `edit: metadata.labels["n"] is no string`)
 	submit.Edit = func(_ hearken.Firing, wf *unstructured.Unstructured) error { wf.Object = nil; return nil }
 	assert.True(t, hearken.IsPermanent(submit.Fire(t.Context(), newFiring(t, "1"))))
 	assert.Empty(t, s.Objects())
