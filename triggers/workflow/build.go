@@ -31,7 +31,21 @@ func fromManifest(manifest []byte) (*unstructured.Unstructured, error) {
 		return nil, fmt.Errorf("the manifest is of %s %q; Submit takes %s %q", v, k, apiVersion, kindWorkflow)
 	}
 	delete(wf.Object, "status")
+	dropNull(wf.Object, "metadata", "labels")
+	dropNull(wf.Object, "metadata", "annotations")
 	return wf, checkTexts(wf)
+}
+
+// dropNull takes away the first null on a path: YAML has one where nothing stands
+// below a key, and Kubernetes and Argo take it for absent.
+func dropNull(o map[string]any, path ...string) {
+	for _, key := range path {
+		if v, ok := o[key]; ok && v == nil {
+			delete(o, key)
+			return
+		}
+		o, _ = o[key].(map[string]any) // what is no object has nothing below
+	}
 }
 
 // checkTexts refuses metadata that is no text where it has to be, such as a number
@@ -187,6 +201,7 @@ func setParameters(wf *unstructured.Unstructured, list []parameter) error {
 	if len(list) == 0 {
 		return nil
 	}
+	dropNull(wf.Object, "spec", "arguments", "parameters")
 	have, _, err := unstructured.NestedSlice(wf.Object, "spec", "arguments", "parameters")
 	if err != nil {
 		return err

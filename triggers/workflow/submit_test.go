@@ -96,6 +96,22 @@ func TestSubmitManifest(t *testing.T) {
 	}, list)
 }
 
+// Keys with nothing below are written for nothing to argo submit.
+func TestSubmitOfEmptyKeys(t *testing.T) {
+	for _, rest := range []string{
+		"metadata:\nspec: {}", "metadata: {name: a, labels: , annotations: }", "metadata: {name: a}\nspec:",
+		"metadata: {name: a}\nspec:\n  arguments:", "metadata: {name: a}\nspec:\n  arguments:\n    parameters:",
+	} {
+		s := newFake(t)
+		submit := &workflow.Submit{
+			Client: clientOf(t, s.URL), Arguments: params.Object{"x": 1},
+			Manifest: &k8s.Manifest{Text: "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n" + rest},
+		}
+		require.NoError(t, submit.Fire(t.Context(), newFiring(t, "1")), rest)
+		assert.Equal(t, []any{map[string]any{"name": "x", "value": "1"}}, field(only(t, s), "spec", "arguments", "parameters"), rest)
+	}
+}
+
 func TestSubmitFrom(t *testing.T) {
 	s := newFake(t)
 	s.Put(inArgo+"workflowtemplates/build", object(t, "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: build, namespace: argo}").Object)
