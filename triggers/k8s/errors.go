@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 // that is not there. Another attempt is made when the quota is exceeded, the
 // namespace is being deleted or is not there, the credentials are refused (they
 // may be renewed), a webhook fails, the server is busy, which may say how long,
-// or is in error, or does not answer.
+// has just started, or is in error, or does not answer.
 //
 // Long messages are cut, and what the API finds invalid in a Secret is said
 // without its values.
@@ -153,9 +154,17 @@ func passes(s metav1.Status) bool {
 			return true
 		}
 	}
-	return strings.Contains(s.Message, "exceeded quota") ||
-		strings.Contains(s.Message, "status unknown for quota") ||
-		strings.Contains(s.Message, "because it is being terminated")
+	return slices.ContainsFunc(passing, func(text string) bool { return strings.Contains(s.Message, text) })
+}
+
+// passing are the texts by which the API server's admission says what passes.
+var passing = []string{
+	"exceeded quota",
+	"status unknown for quota",
+	"because it is being terminated",
+	"there was an error enforcing limit ranges",
+	"not yet ready to handle request",    // for it has just started
+	`serviceaccount "default" not found`, // for the namespace has just been made
 }
 
 // isObject says that what is not there is the object: not its namespace, and not

@@ -35,6 +35,9 @@ func TestAnswers(t *testing.T) {
 		"quota exceeded":         {403, "Forbidden", `configmaps "a" is forbidden: exceeded quota: q, requested: configmaps=1`, nil, false, ""},
 		"quota not counted yet":  {403, "Forbidden", `configmaps "a" is forbidden: status unknown for quota: q`, nil, false, ""},
 		"namespace terminating":  {403, "Forbidden", "no new content", causes("NamespaceTerminating", "metadata.namespace", "it is being terminated"), false, ""},
+		"limits not read":        {403, "Forbidden", `pods "a" is forbidden: unable to CREATE pods at this time because there was an error enforcing limit ranges`, nil, false, ""},
+		"server just started":    {403, "Forbidden", `configmaps "a" is forbidden: not yet ready to handle request`, nil, false, ""},
+		"namespace just made":    {403, "Forbidden", `pods "a" is forbidden: error looking up service account ci/default: serviceaccount "default" not found`, nil, false, ""},
 		"namespace is not there": {404, "NotFound", `namespaces "default" not found`, []any{"name", "default", "kind", "namespaces"}, false, ""},
 		"kind is not served":     {404, "NotFound", "the server could not find the requested resource", nil, false, ""},
 		"credentials":            {401, "Unauthorized", "Unauthorized", nil, false, ""},
@@ -46,6 +49,7 @@ func TestAnswers(t *testing.T) {
 		"conflict of a quota":    {409, "Conflict", "Operation cannot be fulfilled on resourcequotas", nil, false, ""},
 
 		"forbidden":       {403, "Forbidden", `configmaps is forbidden: User "u" cannot create resource "configmaps"`, nil, true, `User "u" cannot create resource "configmaps"`},
+		"no such account": {403, "Forbidden", `pods "a" is forbidden: error looking up service account ci/x: serviceaccount "x" not found`, nil, true, ""},
 		"webhook refuses": {403, "Forbidden", `admission webhook "x" denied the request: no`, nil, true, "denied the request: no"},
 		"bad request":     {400, "BadRequest", "what is this", nil, true, ""},
 		"method":          {405, "MethodNotAllowed", "no", nil, true, ""},
