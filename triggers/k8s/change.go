@@ -15,7 +15,7 @@ import (
 )
 
 // ChangeAnnotation holds the ID of the firing that last changed an object by
-// Update or Merge: the same firing does not change it again.
+// Update or Merge, or made it by Merge: the same firing does not change it again.
 const ChangeAnnotation = "events.hearken.dev/changed-by"
 
 const (
@@ -56,6 +56,7 @@ func (a *action) merge(ctx context.Context) (*unstructured.Unstructured, error) 
 		}
 		fresh := over.DeepCopy()
 		Mark(fresh, a.firing)
+		annotate(fresh, ChangeAnnotation, a.firing.ID)
 		made, err = a.resource.Create(ctx, fresh, metav1.CreateOptions{FieldManager: a.fieldManager()})
 		if !apierrors.IsAlreadyExists(err) {
 			return made, err

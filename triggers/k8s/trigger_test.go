@@ -257,6 +257,24 @@ func TestMerge(t *testing.T) {
 	assert.Nil(t, s.Object(pathA), "one with a uid is not created anew")
 }
 
+// What was changed since is not undone by the firing that made the object, when it
+// comes again.
+func TestMergeThatCreatedComesAgain(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	over := configMap("a")
+	over.Object["data"] = map[string]any{"replicas": "3"}
+	trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(over), Operation: k8s.Merge}
+	require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
+
+	scaled := s.Object(pathA)
+	scaled["data"] = map[string]any{"replicas": "5"}
+	s.Put(pathA, scaled)
+	require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
+	assert.Equal(t, map[string]any{"replicas": "5"}, s.Object(pathA)["data"])
+	require.NoError(t, trigger.Fire(t.Context(), firing(t, "2")))
+	assert.Equal(t, map[string]any{"replicas": "3"}, s.Object(pathA)["data"])
+}
+
 func TestDelete(t *testing.T) {
 	for name, tt := range map[string]struct {
 		there, gone bool
