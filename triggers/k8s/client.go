@@ -126,19 +126,27 @@ func kindOf(o *unstructured.Unstructured) (schema.GroupVersionKind, error) {
 	if o == nil || o.Object == nil {
 		return schema.GroupVersionKind{}, errors.New("there is no object")
 	}
-	version, _, err := unstructured.NestedString(o.Object, "apiVersion")
-	if err != nil || version == "" {
-		return schema.GroupVersionKind{}, fmt.Errorf("the object %q has no apiVersion, such as v1 or apps/v1", o.GetName())
-	}
-	gv, err := schema.ParseGroupVersion(version)
-	if err != nil || !isPathOf(gv) {
-		return schema.GroupVersionKind{}, fmt.Errorf("the object's apiVersion %q is not group/version", version)
+	gv, err := versionOf(o)
+	if err != nil {
+		return schema.GroupVersionKind{}, err
 	}
 	kind, _, err := unstructured.NestedString(o.Object, "kind")
 	if err != nil || kind == "" {
-		return schema.GroupVersionKind{}, fmt.Errorf("the object %q of %s has no kind", o.GetName(), version)
+		return schema.GroupVersionKind{}, fmt.Errorf("the object %q of %s has no kind", o.GetName(), gv)
 	}
 	return gv.WithKind(kind), nil
+}
+
+func versionOf(o *unstructured.Unstructured) (schema.GroupVersion, error) {
+	version, _, err := unstructured.NestedString(o.Object, "apiVersion")
+	if err != nil || version == "" {
+		return schema.GroupVersion{}, fmt.Errorf("the object %q has no apiVersion, such as v1 or apps/v1", o.GetName())
+	}
+	gv, err := schema.ParseGroupVersion(version)
+	if err != nil || !isPathOf(gv) {
+		return schema.GroupVersion{}, fmt.Errorf("the object's apiVersion %q is not group/version", version)
+	}
+	return gv, nil
 }
 
 // isPathOf says that a group and version lead to no other place in the API.
@@ -148,19 +156,28 @@ func isPathOf(gv schema.GroupVersion) bool {
 
 // checkPath checks what goes into a URL, so that no name that comes from an event
 // leads elsewhere.
-func checkPath(o *unstructured.Unstructured) error {
+func checkPath(o *unstructured.Unstructured) error { return first(wrongPath(o)) }
+
+func first(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return errs[0]
+}
+
+func wrongPath(o *unstructured.Unstructured) (errs []error) {
 	if namespace := o.GetNamespace(); namespace != "" {
 		if wrong := validation.IsDNS1123Label(namespace); len(wrong) > 0 {
-			return fmt.Errorf("metadata.namespace %q: %s", namespace, strings.Join(wrong, "; "))
+			errs = append(errs, fmt.Errorf("metadata.namespace %q: %s", namespace, strings.Join(wrong, "; ")))
 		}
 	}
 	switch name := o.GetName(); {
 	case name == "." || name == "..":
-		return fmt.Errorf("metadata.name %q: may not be '%s'", name, name)
+		errs = append(errs, fmt.Errorf("metadata.name %q: may not be '%s'", name, name))
 	case strings.ContainsAny(name, "/%"):
-		return fmt.Errorf("metadata.name %q: may not contain '/' or '%%'", name)
+		errs = append(errs, fmt.Errorf("metadata.name %q: may not contain '/' or '%%'", name))
 	}
-	return nil
+	return errs
 }
 
 func (c *Client) open() {

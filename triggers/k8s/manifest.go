@@ -74,10 +74,7 @@ func (m *Manifest) Validate() error {
 				`destination %q leads below a label or annotation, which is text; write a dot of its name as \.`, p.Dest)})
 		}
 	}
-	if err := m.checkFixed(); err != nil {
-		errs = append(errs, textError(err.Error()))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, m.checkFixed()...)...)
 }
 
 // belowText matches destinations that go on after the name of a label or
@@ -90,7 +87,8 @@ func (m *Manifest) has(field string) bool {
 
 // isNameless says that there is a generateName instead.
 func (m *Manifest) isNameless() bool {
-	return m.Validate() == nil && !m.has("metadata.name")
+	m.once.Do(m.parse)
+	return m.err == nil && m.has("metadata.generateName") && !m.has("metadata.name")
 }
 
 // provided says that a parameter has the last word on a field.
@@ -101,42 +99,61 @@ func (m *Manifest) provided(field string) bool {
 }
 
 // checkFixed finds what is wrong with the fields that no parameter changes.
-func (m *Manifest) checkFixed() error {
+func (m *Manifest) checkFixed() []error {
 	o := &unstructured.Unstructured{}
 	if err := json.Unmarshal(m.template.JSON, &o.Object); err != nil {
-		return err
+		return []error{textError(err.Error())}
 	}
+	if m.provided("metadata") {
+		delete(o.Object, "metadata")
+	}
+	errs := m.checkNames(o)
+	if _, err := versionOf(o); err != nil && o.GetAPIVersion() != "" {
+		errs = append(errs, err)
+	}
+	if _, is := o.Object["metadata"].(map[string]any); !is && o.Object["metadata"] != nil {
+		errs = append(errs, errors.New("metadata is no object"))
+	} else {
+		m.dropProvidedTexts(o)
+		errs = append(append(errs, unmarkable(o)...), wrongPath(o)...)
+	}
+	for i, err := range errs {
+		errs[i] = textError(err.Error())
+	}
+	return errs
+}
+
+// checkNames finds what names the object and is no text, and takes away what is
+// not to be judged any more.
+func (m *Manifest) checkNames(o *unstructured.Unstructured) (errs []error) {
 	for _, field := range []string{"apiVersion", "kind", "metadata.name", "metadata.generateName", "metadata.namespace"} {
 		path := strings.Split(field, ".")
 		v, ok, err := unstructured.NestedFieldNoCopy(o.Object, path...)
-		if _, is := v.(string); m.provided(field) || err != nil {
+		_, is := v.(string)
+		if m.provided(field) || err != nil || ok && !is {
 			unstructured.RemoveNestedField(o.Object, path...)
-		} else if ok && !is {
-			return fmt.Errorf("%s is no string; in YAML put it in quotes", field)
+		}
+		if ok && !is && !m.provided(field) {
+			errs = append(errs, fmt.Errorf("%s is no string; in YAML put it in quotes", field))
 		}
 	}
+	return errs
+}
+
+// dropProvidedTexts takes away the labels and annotations that a parameter has the
+// last word on, and those that are null, for a merge patch.
+func (m *Manifest) dropProvidedTexts(o *unstructured.Unstructured) {
 	for _, field := range []string{"metadata.labels", "metadata.annotations"} {
-		texts, _, err := unstructured.NestedFieldNoCopy(o.Object, strings.Split(field, ".")...)
+		path := strings.Split(field, ".")
+		texts, _, err := unstructured.NestedFieldNoCopy(o.Object, path...)
 		if m.provided(field) || err != nil {
-			unstructured.RemoveNestedField(o.Object, strings.Split(field, ".")...)
+			unstructured.RemoveNestedField(o.Object, path...)
 		} else if texts, ok := texts.(map[string]any); ok {
 			maps.DeleteFunc(texts, func(name string, v any) bool {
 				return v == nil || m.provided(field+"."+strings.ReplaceAll(name, ".", `\.`))
 			})
 		}
 	}
-	if _, is := o.Object["metadata"].(map[string]any); !is && o.Object["metadata"] != nil && !m.provided("metadata") {
-		return errors.New("metadata is no object")
-	}
-	if err := checkMarkable(o); err != nil {
-		return err
-	}
-	if o.GetAPIVersion() != "" && o.GetKind() != "" {
-		if _, err := kindOf(o); err != nil {
-			return err
-		}
-	}
-	return checkPath(o)
 }
 
 func textError(msg string) error { return &hearken.ConfigError{Path: "Text", Msg: msg} }

@@ -1,9 +1,11 @@
 package k8s_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hearken-go/hearken"
+	"github.com/hearken-go/hearken/internal/kubefake"
 	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/hearken-go/hearken/triggers/params"
 	"github.com/stretchr/testify/assert"
@@ -104,6 +106,27 @@ func TestManifestOfWrongTypes(t *testing.T) {
 	require.NoError(t, (&k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {gone: null}}"}).Validate(), "for a merge patch")
 	whole := &k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap", Params: []params.Param{{Dest: "metadata", Value: params.Data(push, "metadata")}}}
 	require.NoError(t, whole.Validate())
+}
+
+func TestAllMistakesOfAManifest(t *testing.T) {
+	trigger := &k8s.Trigger{
+		Client: client(t, kubefake.New(t)), Operation: k8s.Delete,
+		Object: &k8s.Manifest{Text: "apiVersion: a/b/c\nkind: 5\n" +
+			"metadata: {generateName: a/, namespace: A, labels: {v: 1, w: x, z: 2}, annotations: [a]}"},
+	}
+	assert.Equal(t, []string{
+		"Object.Text: kind is no string; in YAML put it in quotes",
+		`Object.Text: the object's apiVersion "a/b/c" is not group/version`,
+		`Object.Text: metadata.labels["v"] is no string; in YAML put it in quotes`,
+		`Object.Text: metadata.labels["z"] is no string; in YAML put it in quotes`,
+		"Object.Text: metadata.annotations is no object",
+		`Object.Text: metadata.namespace "A": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-',` +
+			` and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc',` +
+			` regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')`,
+		"Object.Text: has no metadata.name, which would say what to delete",
+	}, strings.Split(trigger.Validate().Error(), "\n"))
+	odd := &k8s.Manifest{Text: "apiVersion: v1\nkind: ConfigMap\nmetadata: x", Params: []params.Param{{Dest: "metadata", Value: params.Data(push, "m")}}}
+	assert.NoError(t, odd.Validate(), "what a parameter provides is not judged")
 }
 
 // The API server would refuse each firing, and a dead letter be the first to say so.

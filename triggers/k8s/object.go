@@ -63,23 +63,25 @@ func (t *Trigger) creates() bool {
 // checkMarkable refuses labels and annotations that are no texts, such as a number
 // that an event brought: unstructured takes all of them for none, so that to add
 // one would drop the others.
-func checkMarkable(o *unstructured.Unstructured) error {
+func checkMarkable(o *unstructured.Unstructured) error { return first(unmarkable(o)) }
+
+func unmarkable(o *unstructured.Unstructured) (errs []error) {
 	for _, field := range []string{"labels", "annotations"} {
 		all, found, err := unstructured.NestedFieldNoCopy(o.Object, "metadata", field)
 		if err != nil {
-			return errors.New("metadata is no object")
+			return []error{errors.New("metadata is no object")}
 		}
 		texts, ok := all.(map[string]any)
 		if found && all != nil && !ok {
-			return fmt.Errorf("metadata.%s is no object", field)
+			errs = append(errs, fmt.Errorf("metadata.%s is no object", field))
 		}
 		for _, name := range slices.Sorted(maps.Keys(texts)) {
 			if _, ok := texts[name].(string); !ok {
-				return fmt.Errorf("metadata.%s[%q] is no string; in YAML put it in quotes", field, name)
+				errs = append(errs, fmt.Errorf("metadata.%s[%q] is no string; in YAML put it in quotes", field, name))
 			}
 		}
 	}
-	return nil
+	return errs
 }
 
 func (t *Trigger) name(o *unstructured.Unstructured, f hearken.Firing) error {
