@@ -37,7 +37,11 @@ func (m *mistakes) fixed(path, name string) {
 	if name == "" {
 		return
 	}
-	if bad := validation.IsDNS1123Subdomain(name); bad != nil {
+	bad := validation.IsDNS1123Subdomain(name)
+	if bad == nil { // the Workflow gets it as a label too
+		bad = validation.IsValidLabelValue(name)
+	}
+	if bad != nil {
 		m.Add(path, "%q is no name: %s", name, strings.Join(bad, "; "))
 	}
 }
@@ -111,12 +115,12 @@ func (s *Submit) validateOrigin(m *mistakes) {
 		}
 		m.fixed(o.field, o.name)
 	}
-	switch len(set) {
-	case 0:
+	if len(set) == 0 {
 		m.Add("Manifest", "is nil; set it, WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow")
-	case 1:
-	default:
-		m.Add(set[1], "is set beside %s; a Workflow is made from one of them", set[0])
+		return
+	}
+	for _, more := range set[1:] {
+		m.Add(more, "is set beside %s; a Workflow is made from one of them", set[0])
 	}
 }
 

@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ func TestValidate(t *testing.T) {
 			"Manifest.JSON: the document is not valid JSON",
 			`CronWorkflow: "B" is no name: a lowercase RFC 1123 subdomain`,
 			"WorkflowTemplate: is set beside Manifest; a Workflow is made from one of them",
+			"CronWorkflow: is set beside Manifest; a Workflow is made from one of them",
 			`Namespace: "Argo" is no namespace: a lowercase RFC 1123 label`,
 			`Arguments["a"]: the Value is empty`,
 			`InstanceID: "no spaces here" is no value of a label`,
@@ -46,6 +48,9 @@ func TestValidate(t *testing.T) {
 			`Labels["x"]: "?" is no value of a label`,
 			"Wait: is negative; zero does not wait",
 			"Resubmit: takes Wait: what is not waited for is not seen to fail",
+		}},
+		"a name that is no label": {&workflow.Submit{Client: c, WorkflowTemplate: strings.Repeat("a", 64)}, []string{
+			"WorkflowTemplate: \"" + strings.Repeat("a", 64) + "\" is no name: must be no more than 63",
 		}},
 		"negative Resubmit": {&workflow.Submit{Client: c, CronWorkflow: "a", Resubmit: -1}, []string{"Resubmit: is negative; zero never submits again"}},
 		"nil Manifest": {&workflow.Submit{Client: c, Manifest: (*params.Template)(nil)}, []string{
