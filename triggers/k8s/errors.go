@@ -154,17 +154,14 @@ func passes(s metav1.Status) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(passing, func(text string) bool { return strings.Contains(s.Message, text) })
-}
-
-// passing are the texts by which the API server's admission says what passes.
-var passing = []string{
-	"exceeded quota",
-	"status unknown for quota",
-	"because it is being terminated",
-	"there was an error enforcing limit ranges",
-	"not yet ready to handle request",    // for it has just started
-	`serviceaccount "default" not found`, // for the namespace has just been made
+	return slices.ContainsFunc([]string{
+		"exceeded quota",
+		"status unknown for quota",
+		"because it is being terminated",
+		"there was an error enforcing limit ranges",
+		"not yet ready to handle request",    // for the server has just started
+		`serviceaccount "default" not found`, // for the namespace has just been made
+	}, func(text string) bool { return strings.Contains(s.Message, text) })
 }
 
 // isObject says that what is not there is the object: not its namespace, and not
