@@ -12,6 +12,7 @@ import (
 	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 func TestPolicy(t *testing.T) {
@@ -159,6 +160,28 @@ func TestWaitResumes(t *testing.T) {
 	}
 	require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
 	assert.Len(t, s.Objects(), 1)
+}
+
+// An end that falls into a request does not hide what stood in the way before.
+func TestWaitThatEndsWhileItAsks(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	asked := 0
+	s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/api/v1" {
+			return false
+		}
+		if asked++; asked > 1 {
+			<-r.Context().Done()
+			return true
+		}
+		kubefake.Fail(w, http.StatusServiceUnavailable, "ServiceUnavailable", "not now")
+		return true
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // in which it must ask twice
+	defer cancel()
+	_, err := client(t, s).Wait(ctx, configMap("a"), func(*unstructured.Unstructured) (bool, error) { return true, nil })
+	require.ErrorContains(t, err, "not now")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
 func TestWaitForWhatCannotBeSeen(t *testing.T) {

@@ -43,6 +43,7 @@ func (c *Client) Wait(ctx context.Context, o *unstructured.Unstructured, judge J
 	}
 	w := waiter{r, o.GetName(), o.GetUID(), judge}
 	pause := waitMin
+	var inTheWay error
 	for {
 		last, heard, err := w.round(ctx)
 		if last != nil || hearken.IsPermanent(err) {
@@ -55,11 +56,14 @@ func (c *Client) Wait(ctx context.Context, o *unstructured.Unstructured, judge J
 		if heard {
 			pause = waitMin
 		}
+		if end := ctx.Err(); end == nil || inTheWay == nil || !errors.Is(err, end) { // ctx's own end says nothing
+			inTheWay = err
+		}
 		select {
 		case <-time.After(pause):
 			pause = min(2*pause, waitMax)
 		case <-ctx.Done():
-			return nil, Failed(ctx, "wait for", o, err)
+			return nil, Failed(ctx, "wait for", o, inTheWay)
 		}
 	}
 }
