@@ -282,8 +282,9 @@ func (s *Submit) wait(ctx context.Context, wf *unstructured.Unstructured, again 
 	waiting, cancel := context.WithTimeout(ctx, s.Wait)
 	defer cancel()
 	var last outcome
+	seen := false
 	_, err := s.Client.Wait(waiting, wf, func(o *unstructured.Unstructured) (bool, error) {
-		last = outcomeOf(o)
+		seen, last = true, outcomeOf(o)
 		if !last.failed() {
 			return last.finished(), nil
 		}
@@ -293,7 +294,11 @@ func (s *Submit) wait(ctx context.Context, wf *unstructured.Unstructured, again 
 		}
 		return false, hearken.Permanent(err)
 	})
-	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	switch late := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil; {
+	case late && !seen:
+		// Said, not wrapped: it is not the attempt's context that has ended.
+		return fmt.Errorf("Workflow %s/%s could not be seen within %v: %s", wf.GetNamespace(), wf.GetName(), s.Wait, err.Error())
+	case late:
 		return fmt.Errorf("Workflow %s/%s has not ended after %v: its phase is %q", wf.GetNamespace(), wf.GetName(), s.Wait, last.phase)
 	}
 	return err

@@ -332,6 +332,24 @@ func TestWaitEnds(t *testing.T) {
 	require.ErrorIs(t, submit.Fire(ctx, newFiring(t, "1")), context.DeadlineExceeded, "the attempt's own end")
 }
 
+// What stands in the way is told, not a phase that nobody has seen.
+func TestWaitThatSeesNothing(t *testing.T) {
+	s := newFake(t)
+	s.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, workflows) {
+			return false
+		}
+		kubefake.Fail(w, http.StatusServiceUnavailable, "ServiceUnavailable", "not now")
+		return true
+	})
+	submit := &workflow.Submit{Client: clientOf(t, s.URL), Manifest: fixed(manifest), Wait: 2 * time.Second} // in which it must ask
+	err := submit.Fire(t.Context(), newFiring(t, "1"))
+	require.ErrorContains(t, err, "could not be seen within 2s")
+	require.ErrorContains(t, err, "not now")
+	require.NotErrorIs(t, err, context.DeadlineExceeded)
+	assert.False(t, hearken.IsPermanent(err))
+}
+
 func TestResubmitCountsInTheName(t *testing.T) {
 	s := newFake(t)
 	answered(t, s, map[string]any{"phase": "Failed", "message": "no"})
