@@ -4,12 +4,27 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 )
 
 // nextRollout returns the merge patch of the status that takes a canary Rollout
-// one step on, or nil where it stays as it is. Steps with a pause wait; others
-// are done at once.
+// one step on, or nil where it stays as it is, and its generation has been noted.
 func nextRollout(ro object) object {
+	patch := nextStep(ro)
+	seen := strconv.Itoa(ro.number("metadata", "generation"))
+	if ro.text("status", "observedGeneration") == seen {
+		return patch
+	}
+	if patch == nil {
+		patch = statusOf(object{})
+	}
+	patch["status"].(map[string]any)["observedGeneration"] = seen
+	return patch
+}
+
+// nextStep is what nextRollout does to the steps. Those with a pause wait; others
+// are done at once.
+func nextStep(ro object) object {
 	hash := hashOf(ro.at("spec", "template"))
 	st := object{}
 	s, _ := ro.at("status").(map[string]any)

@@ -48,6 +48,9 @@ func TestRolloutSteps(t *testing.T) {
 		return ro.text("status", "phase")
 	}
 	assert.Equal(t, "Healthy", settle())
+	ro["metadata"] = map[string]any{"generation": 2.0}
+	assert.Equal(t, "Healthy", settle())
+	assert.Equal(t, "2", ro.text("status", "observedGeneration"))
 	spec["template"] = "b"
 	assert.Equal(t, "Paused", settle())
 	assert.Equal(t, 1, ro.number("status", "currentStepIndex"))
