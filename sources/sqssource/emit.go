@@ -90,9 +90,6 @@ func (r *run) emit(ctx context.Context, m *held) ending {
 		return stored
 	}
 	for failures := 1; ; failures++ {
-		if failures == 2 {
-			defer r.holds.full(m, false)
-		}
 		if ctx.Err() != nil {
 			return unfinished
 		}
@@ -105,6 +102,9 @@ func (r *run) emit(ctx context.Context, m *held) ending {
 		case hearken.IsPermanent(err):
 			r.refuse(ctx, m, err)
 			return refused
+		}
+		if failures == 1 {
+			defer r.holds.full(m, false)
 		}
 		r.holds.full(m, errors.Is(err, bus.ErrFull))
 		select {
