@@ -54,7 +54,11 @@ func (r *run) lines(messages []*held) [][]*held {
 // handed back.
 func (r *run) emitLine(ctx context.Context, line []*held) {
 	for i, m := range line {
-		switch r.emit(ctx, m) {
+		end := lost // one that waited for others may be, before its turn
+		if i == 0 || !r.holds.isLost(m) {
+			end = r.emit(ctx, m)
+		}
+		switch end {
 		case stored:
 			r.holds.store(m)
 			continue

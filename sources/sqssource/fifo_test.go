@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,5 +147,28 @@ func TestReceiveThatIsLostOnItsWayIsMadeAgain(t *testing.T) {
 		slices.Sort(again)
 		assert.Len(t, slices.Compact(again), len(attempts)-1, "a new one for each other receive")
 		assert.NotContains(t, strings.Join(attempts, ","), ",,")
+	})
+}
+
+// What became visible while those before it of its group were emitted may be
+// with another consumer, which goes on from there.
+func TestGroupStopsAtALostMessage(t *testing.T) {
+	bubble(t, "q.fifo", func(t *testing.T, w *world) {
+		var emits atomic.Int32
+		w.rec.Then = func(context.Context, hearken.Event) error {
+			if emits.Add(1) == 1 {
+				time.Sleep(2 * time.Minute)
+			}
+			return nil
+		}
+		w.failing("ChangeMessageVisibilityBatch", awstest.ErrLost, 40*time.Second)
+		w.sendGroups("a", 3)
+		w.start()
+		time.Sleep(time.Minute)
+		w.Send("q.fifo", "a07", "a")
+		w.events(5)
+		time.Sleep(time.Minute)
+		assert.Equal(t, []string{"a00", "a01", "a02", "a07", "a00"}, bodies(w.rec.Events()))
+		assert.Empty(t, w.Messages("q.fifo"))
 	})
 }
