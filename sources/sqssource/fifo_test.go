@@ -172,3 +172,21 @@ func TestGroupStopsAtALostMessage(t *testing.T) {
 		assert.Empty(t, w.Messages("q.fifo"))
 	})
 }
+
+func TestRefusedMessageTakesNoneOfItsGroupAlong(t *testing.T) {
+	for _, c := range []struct{ visibility, wait time.Duration }{
+		{5 * time.Second, 0}, {30 * time.Second, 20 * time.Second}, {2 * time.Second, 20 * time.Second},
+	} {
+		t.Run(fmt.Sprint(c.visibility), func(t *testing.T) {
+			bubble(t, "q.fifo", func(t *testing.T, w *world) {
+				w.source.Visibility, w.source.Wait = c.visibility, c.wait
+				w.rec.Then = fails(errNever, forever, "a03")
+				w.sendGroups("a", 8)
+				w.start()
+				w.events(7)
+				time.Sleep(10 * time.Minute)
+				require.Len(t, w.Messages("q-dead.fifo"), 1, "and none that is good")
+			})
+		})
+	}
+}
