@@ -121,7 +121,8 @@ func (s *Source) Validate() error {
 		m.Add("Queue", "is %q, neither a name nor a URL that begins with http:// or https://", s.Queue)
 	case s.isURL() && !isQueueURL(s.Queue):
 		m.Add("Queue", "is %q, no URL of a queue, which is https://sqs.region.amazonaws.com/account/name", s.Queue)
-	case s.isURL() && s.Account != "":
+	}
+	if s.isURL() && s.Account != "" {
 		m.Add("Account", "is set, and Queue is a URL, which says it too; leave one of them out")
 	}
 	within := func(path string, n, most int) {

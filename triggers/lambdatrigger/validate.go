@@ -82,10 +82,11 @@ func isQualified(parts []string) bool {
 }
 
 func (t *Trigger) validateKey(m *hearken.Mistakes) {
+	if t.FiringPath != "" && !params.IsFiringPath(t.FiringPath) {
+		m.Add("FiringPath", "%q is no path of names (letters, digits, _ and -) with dots between them", t.FiringPath)
+	}
 	event := t.invocationType() == types.InvocationTypeEvent
 	switch {
-	case t.FiringPath != "" && !params.IsFiringPath(t.FiringPath):
-		m.Add("FiringPath", "%q is no path of names (letters, digits, _ and -) with dots between them", t.FiringPath)
 	case t.FiringPath != "" && t.NoIdempotencyKey:
 		m.Add("NoIdempotencyKey", "is set beside FiringPath; remove one of them")
 	case !event && t.NoIdempotencyKey:

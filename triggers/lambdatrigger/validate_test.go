@@ -59,6 +59,8 @@ func TestValidate(t *testing.T) {
 		{"payload", func(t *lambdatrigger.Trigger) { t.Payload = params.Object{"name": params.Data(nil, "x")} }, `Payload["name"]: the dependency is nil`},
 		{"Event with no word of a key", event, "FiringPath: is empty, and an Event has no other place for the firing's ID; set it, or NoIdempotencyKey"},
 		{"both", func(t *lambdatrigger.Trigger) { event(t); t.NoIdempotencyKey, t.FiringPath = true, "x" }, "NoIdempotencyKey: is set beside FiringPath; remove one of them"},
+		{"both, and no path", func(t *lambdatrigger.Trigger) { event(t); t.NoIdempotencyKey, t.FiringPath = true, "a b" }, `FiringPath: "a b" is no path of names (letters, digits, _ and -) with dots between them` +
+			"\nNoIdempotencyKey: is set beside FiringPath; remove one of them"},
 		{"no key needed", func(t *lambdatrigger.Trigger) { t.NoIdempotencyKey = true }, "NoIdempotencyKey: is for InvocationType Event; RequestResponse needs no leave to go without FiringPath"},
 		{"path of nothing", func(t *lambdatrigger.Trigger) { t.FiringPath = "a..b" }, `FiringPath: "a..b" is no path of names (letters, digits, _ and -) with dots between them`},
 		{"path with an index", func(t *lambdatrigger.Trigger) { t.FiringPath = "a.0" }, `FiringPath: "a.0" is no path of names (letters, digits, _ and -) with dots between them`},
