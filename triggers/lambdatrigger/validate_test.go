@@ -55,6 +55,9 @@ func TestValidate(t *testing.T) {
 		{"two qualifiers", func(t *lambdatrigger.Trigger) { t.FunctionName, t.Qualifier = "hello:live", "live" }, "Qualifier: is set beside a FunctionName that ends with one; remove one of them"},
 		{"bad qualifier", func(t *lambdatrigger.Trigger) { t.Qualifier = "l ive" }, `Qualifier: "l ive" is no version or alias`},
 		{"type", func(t *lambdatrigger.Trigger) { t.InvocationType = "event" }, `InvocationType: is "event"; it is RequestResponse, Event or DryRun`},
+		{"type, and what depends on it", func(t *lambdatrigger.Trigger) {
+			t.InvocationType, t.NoIdempotencyKey, t.LogTail, t.AllowStatus = "event", true, true, []int{202}
+		}, `InvocationType: is "event"; it is RequestResponse, Event or DryRun`},
 		{"no payload", func(t *lambdatrigger.Trigger) { t.Payload = nil }, "Payload: is nil; set it, to hearken.PayloadFunc or with triggers/params"},
 		{"payload", func(t *lambdatrigger.Trigger) { t.Payload = params.Object{"name": params.Data(nil, "x")} }, `Payload["name"]: the dependency is nil`},
 		{"Event with no word of a key", event, "FiringPath: is empty, and an Event has no other place for the firing's ID; set it, or NoIdempotencyKey"},
