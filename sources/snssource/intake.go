@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,7 @@ func newIntake(s *Source, t topic, out hearken.Output) *intake {
 		client:   s.Client,
 		certs:    newCertificates(t, s),
 		allowRaw: s.AllowRaw,
-		maxBody:  cmp.Or(s.MaxBody, DefaultMaxBody),
+		maxBody:  min(cmp.Or(s.MaxBody, DefaultMaxBody), math.MaxInt64-1), // one more is read
 		shape:    newShape(s),
 		account:  &s.account,
 	}
