@@ -125,6 +125,7 @@ func (in *intake) takeRaw(r *http.Request, body []byte) error {
 	case !isLine(id), len(id) > maxID:
 		return malformed("the X-Amz-Sns-Message-Id is not one line of text of at most %d bytes", maxID)
 	}
+	in.account.succeeded()
 	event, err := in.shape.rawEvent(r.Header, id, arn, body)
 	if err != nil {
 		return err
