@@ -60,7 +60,8 @@ func newRun(s *Source, out hearken.Output) *run {
 	}
 	return &run{
 		Source: s, out: out, shape: newShape(s), pollers: pollers, visibility: visibility, wait: wait,
-		holds: newHolds(visibility, cmp.Or(s.Held, max(100, batchSize*pollers))),
+		holds:  newHolds(visibility, cmp.Or(s.Held, max(100, batchSize*pollers))),
+		policy: redrive{turn: make(chan struct{}, 1)},
 	}
 }
 

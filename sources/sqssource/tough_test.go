@@ -240,3 +240,27 @@ func TestMessageLostDuringAFullEmit(t *testing.T) {
 		assert.Equal(t, []string{"held", "next"}, bodies(w.events(2)), "polling goes on")
 	})
 }
+
+// Whether there is a redrive policy is only to be logged: neither the messages
+// that are refused nor the end wait for it one after the other.
+func TestRefusalsWithARedrivePolicyThatIsNotToBeHad(t *testing.T) {
+	bubble(t, "q", func(t *testing.T, w *world) {
+		w.rec.Then = fails(errNever, forever)
+		w.Intercept(func(ctx context.Context, c awstest.Call, next func() error) error {
+			if c.Operation == "GetQueueAttributes" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return next()
+		})
+		for n := range 50 {
+			w.Send("q", fmt.Sprint(n), "")
+		}
+		w.start()
+		w.attempts(50)
+		began := time.Now()
+		w.finish()
+		assert.LessOrEqual(t, time.Since(began), 10*time.Second, "no longer than a poll")
+		assert.LessOrEqual(t, w.Calls("GetQueueAttributes"), 2)
+	})
+}
