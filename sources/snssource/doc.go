@@ -26,8 +26,12 @@
 // there, and so delay the first good one after Run begins: a message that waits
 // behind eight of them is answered 503, and SNS sends it again.
 //
-// SNS does not sign a message's MessageAttributes and UnsubscribeURL: they are as
-// trustworthy as the connection, so subscribe an https endpoint where they matter.
+// SNS does not sign a message's MessageAttributes and UnsubscribeURL, nor would it
+// fields of other names. Whoever else gets the message, by a connection that is
+// not https or as another subscriber of the topic, can post it here with others,
+// and the bus takes the first to come. So what matters belongs into the Message,
+// unless the endpoint's URL is a secret or has a password that a handler around
+// the Source asks for.
 //
 // Raw delivery has no signature, and is refused unless Source.AllowRaw says
 // otherwise.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,7 @@ func newIntake(s *Source, t topic, out hearken.Output) *intake {
 		client:   s.Client,
 		certs:    newCertificates(t, s),
 		allowRaw: s.AllowRaw,
-		maxBody:  cmp.Or(s.MaxBody, DefaultMaxBody),
+		maxBody:  min(cmp.Or(s.MaxBody, DefaultMaxBody), math.MaxInt64-1), // one more is read
 		shape:    newShape(s),
 		account:  &s.account,
 	}
@@ -124,6 +125,7 @@ func (in *intake) takeRaw(r *http.Request, body []byte) error {
 	case !isLine(id), len(id) > maxID:
 		return malformed("the X-Amz-Sns-Message-Id is not one line of text of at most %d bytes", maxID)
 	}
+	in.account.succeeded()
 	event, err := in.shape.rawEvent(r.Header, id, arn, body)
 	if err != nil {
 		return err

@@ -62,6 +62,23 @@ func TestReport(t *testing.T) {
 	})
 }
 
+func TestTroubleEndsWithARawMessageToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(newSNS(t, nil))
+		s.AllowRaw = byPassword
+		rec := start(t, s)
+		send(s, post(ask().signed(t))) // answered 404 by the fake
+		require.ErrorContains(t, s.Report().Trouble.Err, "could not be confirmed")
+		r := raw("x")
+		r.SetBasicAuth("sns", "wrong")
+		send(s, r)
+		require.NotNil(t, s.Report().Trouble, "anybody may knock")
+		send(s, raw("x"))
+		assert.Nil(t, s.Report().Trouble)
+		only(t, rec)
+	})
+}
+
 func TestAFullBusIsNotTheSourcesTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := source(newSNS(t, nil))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -150,6 +151,17 @@ func TestBodies(t *testing.T) {
 			assert.Equal(t, c.want == http.StatusMethodNotAllowed, w.Header().Get("Allow") == http.MethodPost)
 		})
 	}
+}
+
+func TestBodiesAsLargeAsCanBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(newSNS(t, nil))
+		s.MaxBody = math.MaxInt64
+		rec := start(t, s)
+		w := send(s, post(notify("x").signed(t)))
+		assert.Equal(t, http.StatusOK, w.Code, w.Body)
+		only(t, rec)
+	})
 }
 
 func TestSNSsLargestMessageFits(t *testing.T) {

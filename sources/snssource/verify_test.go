@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 )
 
 func TestBothSignatureVersionsAreTaken(t *testing.T) {
@@ -129,6 +131,20 @@ func TestSubjects(t *testing.T) {
 			assert.Equal(t, c.want == http.StatusOK, len(rec.Events()) == 1)
 		})
 	}
+}
+
+// What is not signed can be changed by who else gets a message, and is documented
+// to be so.
+func TestAttributesAreNotSigned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(newSNS(t, nil))
+		rec := start(t, s)
+		var m message
+		decode(t, notify("x").signed(t), &m)
+		w := send(s, post(m.with("MessageAttributes", map[string]any{"role": map[string]any{"Type": "String", "Value": "admin"}}).plain(t)))
+		assert.Equal(t, http.StatusOK, w.Code, w.Body)
+		assert.Equal(t, "admin", gjson.GetBytes(only(t, rec).Data(), "body.MessageAttributes.role.Value").String())
+	})
 }
 
 // What is signed is one text, so that fields could be moved over each other's

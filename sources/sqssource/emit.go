@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -54,7 +53,11 @@ func (r *run) lines(messages []*held) [][]*held {
 // handed back.
 func (r *run) emitLine(ctx context.Context, line []*held) {
 	for i, m := range line {
-		switch r.emit(ctx, m) {
+		end := lost // one that waited for others may be, before its turn
+		if i == 0 || !r.holds.isLost(m) {
+			end = r.emit(ctx, m)
+		}
+		switch end {
 		case stored:
 			r.holds.store(m)
 			continue
@@ -90,9 +93,6 @@ func (r *run) emit(ctx context.Context, m *held) ending {
 		return stored
 	}
 	for failures := 1; ; failures++ {
-		if failures == 2 {
-			defer r.holds.full(m, false)
-		}
 		if ctx.Err() != nil {
 			return unfinished
 		}
@@ -105,6 +105,9 @@ func (r *run) emit(ctx context.Context, m *held) ending {
 		case hearken.IsPermanent(err):
 			r.refuse(ctx, m, err)
 			return refused
+		}
+		if failures == 1 {
+			defer r.holds.full(m, false)
 		}
 		r.holds.full(m, errors.Is(err, bus.ErrFull))
 		select {
@@ -133,13 +136,17 @@ func (r *run) refuse(ctx context.Context, m *held, err error) {
 // redrive is what is known of the queue's redrive policy. It is asked for when it
 // matters, so that most sources need not have the right to.
 type redrive struct {
-	mu    sync.Mutex
+	turn  chan struct{} // one place: who has it asks, and has the rest
 	known policy
-	asked time.Time
+	until time.Time // when to ask again
 }
 
-// policyLife is how long it is not asked for again.
-const policyLife = 5 * time.Minute
+// How long it is not asked for again, when it is known and when there was no
+// answer: each message that is refused would wait for one.
+const (
+	policyLife  = 5 * time.Minute
+	unknownLife = 30 * time.Second
+)
 
 type policy int
 
@@ -150,20 +157,25 @@ const (
 )
 
 func (p *redrive) get(ctx context.Context, r *run) policy {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known != policyUnknown && time.Since(p.asked) < policyLife {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return policyUnknown
+	}
+	if time.Now().Before(p.until) {
 		return p.known
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout) // the end need not wait for what is only logged
 	defer cancel()
 	const name = types.QueueAttributeNameRedrivePolicy
 	out, err := r.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &r.url, AttributeNames: []types.QueueAttributeName{name}})
 	if err != nil {
 		r.out.Logger.Warn("whether the queue has a redrive policy is not known", "error", err)
+		p.known, p.until = policyUnknown, time.Now().Add(unknownLife)
 		return policyUnknown
 	}
-	p.known, p.asked = policyNone, time.Now()
+	p.known, p.until = policyNone, time.Now().Add(policyLife)
 	if text := out.Attributes[string(name)]; json.Valid([]byte(text)) && text != "{}" {
 		p.known = policySome
 	}

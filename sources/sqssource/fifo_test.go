@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,4 +148,45 @@ func TestReceiveThatIsLostOnItsWayIsMadeAgain(t *testing.T) {
 		assert.Len(t, slices.Compact(again), len(attempts)-1, "a new one for each other receive")
 		assert.NotContains(t, strings.Join(attempts, ","), ",,")
 	})
+}
+
+// What became visible while those before it of its group were emitted may be
+// with another consumer, which goes on from there.
+func TestGroupStopsAtALostMessage(t *testing.T) {
+	bubble(t, "q.fifo", func(t *testing.T, w *world) {
+		var emits atomic.Int32
+		w.rec.Then = func(context.Context, hearken.Event) error {
+			if emits.Add(1) == 1 {
+				time.Sleep(2 * time.Minute)
+			}
+			return nil
+		}
+		w.failing("ChangeMessageVisibilityBatch", awstest.ErrLost, 40*time.Second)
+		w.sendGroups("a", 3)
+		w.start()
+		time.Sleep(time.Minute)
+		w.Send("q.fifo", "a07", "a")
+		w.events(5)
+		time.Sleep(time.Minute)
+		assert.Equal(t, []string{"a00", "a01", "a02", "a07", "a00"}, bodies(w.rec.Events()))
+		assert.Empty(t, w.Messages("q.fifo"))
+	})
+}
+
+func TestRefusedMessageTakesNoneOfItsGroupAlong(t *testing.T) {
+	for _, c := range []struct{ visibility, wait time.Duration }{
+		{5 * time.Second, 0}, {30 * time.Second, 20 * time.Second}, {2 * time.Second, 20 * time.Second},
+	} {
+		t.Run(fmt.Sprint(c.visibility), func(t *testing.T) {
+			bubble(t, "q.fifo", func(t *testing.T, w *world) {
+				w.source.Visibility, w.source.Wait = c.visibility, c.wait
+				w.rec.Then = fails(errNever, forever, "a03")
+				w.sendGroups("a", 8)
+				w.start()
+				w.events(7)
+				time.Sleep(10 * time.Minute)
+				require.Len(t, w.Messages("q-dead.fifo"), 1, "and none that is good")
+			})
+		})
+	}
 }

@@ -169,6 +169,12 @@ func (h *holds) losing(m *held) <-chan struct{} {
 	return m.losing
 }
 
+func (h *holds) isLost(m *held) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return m.lost
+}
+
 // forget lets go of messages, whose places become free.
 func (h *holds) forget(messages ...*held) {
 	h.mu.Lock()

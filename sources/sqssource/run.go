@@ -54,10 +54,14 @@ type run struct {
 func newRun(s *Source, out hearken.Output) *run {
 	pollers := cmp.Or(s.Pollers, 2)
 	visibility := cmp.Or(s.Visibility, 30*time.Second)
+	wait := cmp.Or(s.Wait, 10*time.Second)
+	if s.fifo() {
+		wait = min(wait, max(visibility/3, time.Second))
+	}
 	return &run{
-		Source: s, out: out, shape: newShape(s), pollers: pollers, visibility: visibility,
-		wait:  cmp.Or(s.Wait, 10*time.Second),
-		holds: newHolds(visibility, cmp.Or(s.Held, max(100, batchSize*pollers))),
+		Source: s, out: out, shape: newShape(s), pollers: pollers, visibility: visibility, wait: wait,
+		holds:  newHolds(visibility, cmp.Or(s.Held, max(100, batchSize*pollers))),
+		policy: redrive{turn: make(chan struct{}, 1)},
 	}
 }
 

@@ -70,7 +70,10 @@ type Source struct {
 
 	// Wait is how long a poll waits for a message, in whole seconds up to 20. A
 	// poll under way when the pipeline ends is let come back, so Wait should be
-	// shorter than Pipeline.Drain. Zero: 10 seconds.
+	// shorter than Pipeline.Drain. A FIFO queue's poll waits for no more than a
+	// third of Visibility: one that asked for ten before a message was refused
+	// would receive it with the later ones of its group, and raise their
+	// receive counts too. Zero: 10 seconds.
 	Wait time.Duration
 
 	// Visibility is how long a message stays hidden from others after this
@@ -118,7 +121,8 @@ func (s *Source) Validate() error {
 		m.Add("Queue", "is %q, neither a name nor a URL that begins with http:// or https://", s.Queue)
 	case s.isURL() && !isQueueURL(s.Queue):
 		m.Add("Queue", "is %q, no URL of a queue, which is https://sqs.region.amazonaws.com/account/name", s.Queue)
-	case s.isURL() && s.Account != "":
+	}
+	if s.isURL() && s.Account != "" {
 		m.Add("Account", "is set, and Queue is a URL, which says it too; leave one of them out")
 	}
 	within := func(path string, n, most int) {

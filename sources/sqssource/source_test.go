@@ -340,6 +340,7 @@ func TestMistakes(t *testing.T) {
 		{"ARN", &sqssource.Source{Client: client, Queue: "arn:aws:sqs:us-east-1:000000000000:q"}, []string{"Queue: is the ARN"}},
 		{"path", &sqssource.Source{Client: client, Queue: "sqs.us-east-1.amazonaws.com/0/q"}, []string{"Queue: is \"sqs.us-east-1"}},
 		{"account twice", &sqssource.Source{Client: client, Queue: "https://x/0/q", Account: "0"}, []string{"Account: is set"}},
+		{"account beside no URL", &sqssource.Source{Client: client, Queue: "https:///q", Account: "0"}, []string{"Queue: is \"https:///q\"", "Account: is set"}},
 		{"numbers", &sqssource.Source{
 			Client: client, Queue: "q", Pollers: -1, Held: 20_000, Wait: 21 * time.Second, Visibility: 1500 * time.Millisecond, Body: 9,
 		}, []string{"Pollers: is -1", "Held: is 20000", "Wait: is 21s", "Visibility: is 1.5s", "Body: is 9"}},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/internal/awstest"
 	"github.com/hearken-go/hearken/sources/sourcetest"
 	"github.com/hearken-go/hearken/sources/sqssource"
@@ -217,5 +218,49 @@ func TestRedrivePolicyThatIsSetLater(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.Contains(t, w.log.String(), "left to the queue's redrive policy")
 		assert.Less(t, w.Calls("GetQueueAttributes"), 4)
+	})
+}
+
+// A message that is lost while the bus is full waits for room no more.
+func TestMessageLostDuringAFullEmit(t *testing.T) {
+	bubble(t, "q", func(t *testing.T, w *world) {
+		began := time.Now()
+		w.rec.Then = func(context.Context, hearken.Event) error {
+			if time.Since(began) < 40*time.Second {
+				time.Sleep(40 * time.Second)
+				return errFull
+			}
+			return nil
+		}
+		w.failing("ChangeMessageVisibilityBatch", awstest.ErrLost, 40*time.Second)
+		w.Send("q", "held", "")
+		w.start()
+		time.Sleep(5 * time.Minute)
+		w.Send("q", "next", "")
+		assert.Equal(t, []string{"held", "next"}, bodies(w.events(2)), "polling goes on")
+	})
+}
+
+// Whether there is a redrive policy is only to be logged: neither the messages
+// that are refused nor the end wait for it one after the other.
+func TestRefusalsWithARedrivePolicyThatIsNotToBeHad(t *testing.T) {
+	bubble(t, "q", func(t *testing.T, w *world) {
+		w.rec.Then = fails(errNever, forever)
+		w.Intercept(func(ctx context.Context, c awstest.Call, next func() error) error {
+			if c.Operation == "GetQueueAttributes" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return next()
+		})
+		for n := range 50 {
+			w.Send("q", fmt.Sprint(n), "")
+		}
+		w.start()
+		w.attempts(50)
+		began := time.Now()
+		w.finish()
+		assert.LessOrEqual(t, time.Since(began), 10*time.Second, "no longer than a poll")
+		assert.LessOrEqual(t, w.Calls("GetQueueAttributes"), 2)
 	})
 }

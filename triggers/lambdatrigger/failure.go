@@ -63,8 +63,13 @@ func isMistake(err error) bool {
 }
 
 // isTimeout reports whether the wait for the answer has ended: by the attempt's
-// deadline, or the HTTP client's. An end by shutdown is none.
+// deadline, or the HTTP client's. An end by shutdown is none, and an answer that
+// has come, in the last moment too, is what it says.
 func isTimeout(err error) bool {
+	var answer smithy.APIError
+	if errors.As(err, &answer) {
+		return false
+	}
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }

@@ -358,3 +358,25 @@ func TestOutcomesInAPipeline(t *testing.T) {
 		})
 	}
 }
+
+// Lambda's answer is one, however late it comes: nothing runs that it did not take.
+func TestAnswerAtTheDeadline(t *testing.T) {
+	for name, answer := range map[string]error{
+		"throttled": &types.TooManyRequestsException{},
+		"not ready": &types.ResourceNotReadyException{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			passed := make(chan struct{})
+			ctx := expiringAfter(t, passed)
+			trigger := &lambdatrigger.Trigger{FunctionName: "hello", Payload: hearken.PayloadFunc(payload)}
+			trigger.Client = fake(func(*lambda.InvokeInput) (*lambda.InvokeOutput, error) {
+				close(passed)
+				<-ctx.Done()
+				return nil, answer
+			})
+			err := trigger.Fire(ctx, firing(t, `{}`))
+			require.ErrorIs(t, err, answer)
+			assert.False(t, hearken.IsPermanent(err), err)
+		})
+	}
+}

@@ -16,15 +16,21 @@ func (t *Trigger) Validate() error {
 	var m hearken.Mistakes
 	t.validateClient(&m)
 	t.validateFunction(&m)
-	if !slices.Contains(t.InvocationType.Values(), t.invocationType()) {
+	known := slices.Contains(t.InvocationType.Values(), t.invocationType())
+	if !known {
 		m.Add("InvocationType", "is %q; it is RequestResponse, Event or DryRun", t.InvocationType)
 	}
 	if t.Payload == nil {
 		m.Add("Payload", "is nil; set it, to hearken.PayloadFunc or with triggers/params")
 	}
 	m.Ask("Payload", t.Payload)
-	t.validateKey(&m)
-	t.validateAnswer(&m)
+	if t.FiringPath != "" && !params.IsFiringPath(t.FiringPath) {
+		m.Add("FiringPath", "%q is no path of names (letters, digits, _ and -) with dots between them", t.FiringPath)
+	}
+	if known { // what the other fields mean
+		t.validateKey(&m)
+		t.validateAnswer(&m)
+	}
 	return m.Err()
 }
 
@@ -84,8 +90,6 @@ func isQualified(parts []string) bool {
 func (t *Trigger) validateKey(m *hearken.Mistakes) {
 	event := t.invocationType() == types.InvocationTypeEvent
 	switch {
-	case t.FiringPath != "" && !params.IsFiringPath(t.FiringPath):
-		m.Add("FiringPath", "%q is no path of names (letters, digits, _ and -) with dots between them", t.FiringPath)
 	case t.FiringPath != "" && t.NoIdempotencyKey:
 		m.Add("NoIdempotencyKey", "is set beside FiringPath; remove one of them")
 	case !event && t.NoIdempotencyKey:

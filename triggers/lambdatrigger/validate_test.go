@@ -55,10 +55,15 @@ func TestValidate(t *testing.T) {
 		{"two qualifiers", func(t *lambdatrigger.Trigger) { t.FunctionName, t.Qualifier = "hello:live", "live" }, "Qualifier: is set beside a FunctionName that ends with one; remove one of them"},
 		{"bad qualifier", func(t *lambdatrigger.Trigger) { t.Qualifier = "l ive" }, `Qualifier: "l ive" is no version or alias`},
 		{"type", func(t *lambdatrigger.Trigger) { t.InvocationType = "event" }, `InvocationType: is "event"; it is RequestResponse, Event or DryRun`},
+		{"type, and what depends on it", func(t *lambdatrigger.Trigger) {
+			t.InvocationType, t.NoIdempotencyKey, t.LogTail, t.AllowStatus = "event", true, true, []int{202}
+		}, `InvocationType: is "event"; it is RequestResponse, Event or DryRun`},
 		{"no payload", func(t *lambdatrigger.Trigger) { t.Payload = nil }, "Payload: is nil; set it, to hearken.PayloadFunc or with triggers/params"},
 		{"payload", func(t *lambdatrigger.Trigger) { t.Payload = params.Object{"name": params.Data(nil, "x")} }, `Payload["name"]: the dependency is nil`},
 		{"Event with no word of a key", event, "FiringPath: is empty, and an Event has no other place for the firing's ID; set it, or NoIdempotencyKey"},
 		{"both", func(t *lambdatrigger.Trigger) { event(t); t.NoIdempotencyKey, t.FiringPath = true, "x" }, "NoIdempotencyKey: is set beside FiringPath; remove one of them"},
+		{"both, and no path", func(t *lambdatrigger.Trigger) { event(t); t.NoIdempotencyKey, t.FiringPath = true, "a b" }, `FiringPath: "a b" is no path of names (letters, digits, _ and -) with dots between them` +
+			"\nNoIdempotencyKey: is set beside FiringPath; remove one of them"},
 		{"no key needed", func(t *lambdatrigger.Trigger) { t.NoIdempotencyKey = true }, "NoIdempotencyKey: is for InvocationType Event; RequestResponse needs no leave to go without FiringPath"},
 		{"path of nothing", func(t *lambdatrigger.Trigger) { t.FiringPath = "a..b" }, `FiringPath: "a..b" is no path of names (letters, digits, _ and -) with dots between them`},
 		{"path with an index", func(t *lambdatrigger.Trigger) { t.FiringPath = "a.0" }, `FiringPath: "a.0" is no path of names (letters, digits, _ and -) with dots between them`},

@@ -49,7 +49,8 @@ func (t *Trigger) validateTopic(m *hearken.Mistakes) {
 		m.Add("TopicARN", "is empty; set the topic's ARN")
 	case len(parts) != 6 || parts[0] != "arn" || parts[2] != "sns" || parts[5] == "" || strings.ContainsAny(t.TopicARN, " \t\r\n"):
 		m.Add("TopicARN", "%q is no ARN of a topic, which is arn:aws:sns:region:account:name", t.TopicARN)
-	case t.isFIFO() && t.Group == nil:
+	}
+	if t.isFIFO() && t.Group == nil {
 		m.Add("Group", "is nil, and a FIFO topic takes no message without a group; set it")
 	}
 }

@@ -33,6 +33,8 @@ func TestValidate(t *testing.T) {
 		{"a subscription", func(t *snstrigger.Trigger) { t.TopicARN += ":1" }, `TopicARN: "` + topicARN + `:1" is no ARN of a topic, which is arn:aws:sns:region:account:name`},
 		{"a line break", func(t *snstrigger.Trigger) { t.TopicARN += "\n" }, `TopicARN: "` + topicARN + `\n" is no ARN of a topic, which is arn:aws:sns:region:account:name`},
 		{"FIFO without a group", func(t *snstrigger.Trigger) { t.TopicARN += ".fifo" }, "Group: is nil, and a FIFO topic takes no message without a group; set it"},
+		{"a FIFO topic's name without a group", func(t *snstrigger.Trigger) { t.TopicARN = "builds.fifo" }, `TopicARN: "builds.fifo" is no ARN of a topic, which is arn:aws:sns:region:account:name` +
+			"\nGroup: is nil, and a FIFO topic takes no message without a group; set it"},
 		{"no payload", func(t *snstrigger.Trigger) { t.Payload = nil }, "Payload: is nil; set it, to hearken.PayloadFunc or with triggers/params"},
 		{"payload", func(t *snstrigger.Trigger) { t.Payload = params.Object{"name": params.Data(nil, "x")} }, `Payload["name"]: the dependency is nil`},
 		{"payload's mistakes", func(t *snstrigger.Trigger) {

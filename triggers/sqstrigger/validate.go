@@ -59,7 +59,8 @@ func (t *Trigger) validateQueue(m *hearken.Mistakes) {
 		m.Add("QueueURL", "is empty; set what GetQueueUrl returns for the queue")
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || len(u.Path) < 2:
 		m.Add("QueueURL", "%q is no URL of a queue, which is https://sqs.region.amazonaws.com/account/name", t.QueueURL)
-	case t.isFIFO() && t.Group == nil:
+	}
+	if t.isFIFO() && t.Group == nil {
 		m.Add("Group", "is nil, and a FIFO queue takes no message without a group; set it")
 	}
 }

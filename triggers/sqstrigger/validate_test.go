@@ -35,6 +35,8 @@ func TestValidate(t *testing.T) {
 		{"an ARN", func(t *sqstrigger.Trigger) { t.QueueURL = "arn:aws:sqs:us-east-1:1:builds" }, `QueueURL: "arn:aws:sqs:us-east-1:1:builds" is no URL of a queue, which is https://sqs.region.amazonaws.com/account/name`},
 		{"no path", func(t *sqstrigger.Trigger) { t.QueueURL = "https://sqs.eu-west-1.amazonaws.com/" }, `QueueURL: "https://sqs.eu-west-1.amazonaws.com/" is no URL of a queue, which is https://sqs.region.amazonaws.com/account/name`},
 		{"FIFO without a group", func(t *sqstrigger.Trigger) { t.QueueURL += ".fifo" }, "Group: is nil, and a FIFO queue takes no message without a group; set it"},
+		{"a FIFO queue's name without a group", func(t *sqstrigger.Trigger) { t.QueueURL = "builds.fifo" }, `QueueURL: "builds.fifo" is no URL of a queue, which is https://sqs.region.amazonaws.com/account/name` +
+			"\nGroup: is nil, and a FIFO queue takes no message without a group; set it"},
 		{"no payload", func(t *sqstrigger.Trigger) { t.Payload = nil }, "Payload: is nil; set it, to hearken.PayloadFunc or with triggers/params"},
 		{"payload", func(t *sqstrigger.Trigger) { t.Payload = params.Object{"name": params.Data(nil, "x")} }, `Payload["name"]: the dependency is nil`},
 		{"payload's mistakes", func(t *sqstrigger.Trigger) {
