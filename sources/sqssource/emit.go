@@ -64,7 +64,7 @@ func (r *run) emitLine(ctx context.Context, line []*held) {
 		case unfinished:
 			return // all that is left is handed back when the rest is deleted
 		case refused:
-			r.single.Store(time.Now().Add(2 * r.visibility).UnixNano())
+			r.pollForOne(r.oneByOne())
 		case lost:
 			r.account.lost.Add(1)
 			r.out.Logger.Warn("a message became visible to others before it was stored", "message", aws.ToString(m.MessageId))

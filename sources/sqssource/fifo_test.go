@@ -1,6 +1,7 @@
 package sqssource_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -189,4 +190,24 @@ func TestRefusedMessageTakesNoneOfItsGroupAlong(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What waits for the bus keeps a refused message from being received again, and
+// so the time of polls for one from passing.
+func TestFullBusDoesNotEndThePollsForOne(t *testing.T) {
+	bubble(t, "q.fifo", func(t *testing.T, w *world) {
+		never, full := fails(errNever, forever, "a03"), fails(errFull, 5*time.Minute, "b00")
+		w.rec.Then = func(ctx context.Context, e hearken.Event) error {
+			if field(e, "body") == "a00" {
+				time.Sleep(15 * time.Second) // all polls wait for the bus then
+			}
+			return cmp.Or(never(ctx, e), full(ctx, e))
+		}
+		w.sendGroups("a", 8)
+		w.Send("q.fifo", "b00", "b")
+		w.start()
+		w.events(4)
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, []int{2, 1, 1, 1, 1}, w.receives())
+	})
 }

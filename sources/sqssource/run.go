@@ -144,10 +144,10 @@ func (r *run) poll(ctx context.Context) {
 	attempt := rand.Text()
 	for failures := 1; ; {
 		n := r.batch()
-		if !r.holds.reserve(ctx, n) {
+		if !r.reserve(ctx, n) {
 			return
 		}
-		messages, err := r.receive(ctx, n, attempt)
+		messages, err := r.receive(ctx, min(n, r.batch()), attempt)
 		if !r.begin(ctx, r.holds.add(messages, n)) {
 			return
 		}
@@ -157,6 +157,31 @@ func (r *run) poll(ctx context.Context) {
 			continue // the same attempt: a FIFO queue gives again what was lost on its way
 		}
 		attempt, failures = rand.Text(), 1
+	}
+}
+
+// reserve takes places for a poll, when there are. While it waits for them no
+// message is received again, and so the time of polls for one does not pass.
+func (r *run) reserve(ctx context.Context, n int) bool {
+	began := time.Now()
+	if !r.holds.reserve(ctx, n) {
+		return false
+	}
+	if left := r.single.Load() - began.UnixNano(); left > 0 {
+		r.pollForOne(min(time.Duration(left), r.oneByOne()))
+	}
+	return true
+}
+
+// oneByOne is how long polls of a FIFO queue ask for one message after one was
+// refused: until that has become visible and was received again, alone.
+func (r *run) oneByOne() time.Duration { return 2 * r.visibility }
+
+// pollForOne has polls of a FIFO queue ask for one message for a time.
+func (r *run) pollForOne(during time.Duration) {
+	until := time.Now().Add(during).UnixNano()
+	for old := r.single.Load(); old < until && !r.single.CompareAndSwap(old, until); {
+		old = r.single.Load()
 	}
 }
 
