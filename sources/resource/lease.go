@@ -182,13 +182,18 @@ type lock struct {
 	resourcelock.Interface
 	duration time.Duration
 	noted    func(error)
+	failed   time.Time // when it could last be read and not be written; zero: it has been written since
 }
 
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	asking, cancel := context.WithTimeout(ctx, l.duration*2/3)
 	defer cancel()
 	record, raw, err := l.Interface.Get(asking)
-	l.note(ctx, err)
+	// Who may not write it reads it before each attempt: that is not the end of
+	// the trouble.
+	if err != nil || time.Since(l.failed) > l.duration {
+		l.note(ctx, err)
+	}
 	return record, raw, err
 }
 
@@ -204,6 +209,9 @@ func (l *lock) write(ctx context.Context, r resourcelock.LeaderElectionRecord, w
 	asking, cancel := context.WithTimeout(ctx, l.duration*2/3)
 	defer cancel()
 	err := write(asking, r)
+	if l.failed = (time.Time{}); err != nil {
+		l.failed = time.Now()
+	}
 	l.note(ctx, err)
 	return err
 }

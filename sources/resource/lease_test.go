@@ -228,3 +228,41 @@ func TestAHolderEndsThoughTheClusterIsSilent(t *testing.T) {
 		assert.Contains(t, r.log.String(), "cannot give its lease back")
 	})
 }
+
+// readOnlyLeases are those of who may only get them.
+type readOnlyLeases struct{ *leases }
+
+func (l readOnlyLeases) Leases(string) coordination.LeaseInterface { return l }
+
+func (l readOnlyLeases) Update(context.Context, *coordinationv1.Lease, metav1.UpdateOptions) (*coordinationv1.Lease, error) {
+	return nil, apierrors.NewForbidden(leaseResource, "changes", errors.New("no right to update"))
+}
+
+// TestALeaseThatMayNotBeUpdated is one trouble, though it may be read.
+func TestALeaseThatMayNotBeUpdated(t *testing.T) {
+	l := &leases{}
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.source.Lease = &resource.Lease{Namespace: "shop", Name: "changes", Client: readOnlyLeases{l}}
+		_, err := l.Create(t.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "changes"}}, metav1.CreateOptions{})
+		require.NoError(t, err)
+		r.start()
+		for range 300 {
+			require.NotNil(t, r.source.Report().Trouble)
+			require.ErrorContains(t, r.source.Report().Trouble.Err, "no right to update")
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, 1, strings.Count(r.log.String(), "resource source has trouble"), "it is said once")
+		other, seconds := "other", int32(15)
+		for i := range 6 { // one that may
+			now := metav1.NewMicroTime(time.Now())
+			_, err = l.Update(t.Context(), &coordinationv1.Lease{
+				ObjectMeta: metav1.ObjectMeta{Name: "changes", ResourceVersion: strconv.Itoa(i + 1)},
+				Spec:       coordinationv1.LeaseSpec{HolderIdentity: &other, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
+			}, metav1.UpdateOptions{})
+			require.NoError(t, err)
+			time.Sleep(5 * time.Second)
+		}
+		assert.Nil(t, r.source.Report().Trouble, "nobody asks it to")
+		r.stop()
+	})
+}
