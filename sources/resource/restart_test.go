@@ -249,23 +249,16 @@ func TestAClusterThatWasSetBack(t *testing.T) {
 				}
 				r.start()
 				require.Len(t, r.news(), 5)
-				setBack := func() {
-					r.cluster.locked(func() {
-						r.cluster.version, r.cluster.history, r.cluster.compacted = 10, nil, 0
-						clear(r.cluster.objects)
-					})
-					r.cluster.create("shop/o1")
-				}
 				next := r
 				if running {
 					r.cluster.refuse(func(string, string, string) error { return apiAway() })
-					setBack()
+					setBack(r.cluster)
 					r.cluster.restart()
 					time.Sleep(time.Second)
 					r.cluster.refuse(nil)
 				} else {
 					r.stop()
-					setBack()
+					setBack(r.cluster)
 					next = r.successor(nil)
 					next.start()
 				}
@@ -283,6 +276,61 @@ func TestAClusterThatWasSetBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// setBack restores a backup of when nothing was there but shop/o1.
+func setBack(c *cluster) {
+	c.locked(func() {
+		c.version, c.history, c.compacted = 10, nil, 0
+		clear(c.objects)
+	})
+	c.create("shop/o1")
+}
+
+// TestSeveralNamespacesThatWereSetBack has both find out at once.
+func TestSeveralNamespacesThatWereSetBack(t *testing.T) {
+	bubble(t, func(s *resource.Source) { s.Namespaces = []string{"shop", "dev"} }, func(t *testing.T, r *rig) {
+		r.rec.Store = nil
+		r.cluster.create("shop/a")
+		r.cluster.create("dev/a")
+		r.start()
+		require.Len(t, r.news(), 2)
+		r.stop()
+		setBack(r.cluster)
+		r.start()
+		assert.Equal(t, []string{"ADD shop/o1 0"}, r.await())
+		r.stop()
+	})
+}
+
+// TestNothingIsKeptOfAClusterThatWasSetBack by any of two processes: neither by the
+// one that finds out, nor by the other, which goes on until it hears of it.
+func TestNothingIsKeptOfAClusterThatWasSetBack(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		for i := range 20 {
+			r.cluster.create(fmt.Sprintf("shop/o%d", i))
+		}
+		other := r.successor(nil)
+		other.start()
+		r.start()
+		require.Len(t, r.news(), 20)
+		r.cluster.refuse(func(string, string, string) error { return apiAway() })
+		setBack(r.cluster)
+		r.cluster.restart()
+		time.Sleep(time.Second)
+		r.cluster.refuse(nil)
+		assert.Equal(t, []string{"ADD shop/o1 0"}, r.await())
+		time.Sleep(time.Minute)
+		r.stop()
+		other.stop()
+		var kept []string
+		for e, err := range r.rec.Store.List(t.Context(), "v1/known/") {
+			require.NoError(t, err)
+			kept = append(kept, string(e.Value))
+		}
+		require.Len(t, kept, 1)
+		assert.Contains(t, kept[0], `"shop/o1"`)
+	})
 }
 
 // TestWithoutAStore lasts within a process, over restarts of the source by the
