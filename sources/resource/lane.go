@@ -33,7 +33,7 @@ type task struct {
 
 	known   entry  // of what is missing
 	version string // of the list that does not have it
-	quiet   bool   // to be remembered only
+	quiet   bool   // to be remembered only, if nothing is known of it
 	unsure  bool   // another process may have emitted its ADD
 }
 
@@ -79,6 +79,7 @@ func (r *run) handle(ctx context.Context, t task) bool {
 	if !news {
 		return true
 	}
+	t.quiet = t.quiet && !ok // a first list that was broken off has remembered it
 	h := happening{typ: typ, uid: string(t.uid), version: t.obj.GetResourceVersion(), old: old}
 	managed, managers := stripManaged(t.obj.Object)
 	h.at = happened(typ, t.obj, managed)

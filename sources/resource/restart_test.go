@@ -47,6 +47,46 @@ func TestFirstStart(t *testing.T) {
 	}
 }
 
+// TestAFirstListThatIsBrokenOff has what happens to objects that it has remembered
+// already be an event, though the first list is not at its end.
+func TestAFirstListThatIsBrokenOff(t *testing.T) {
+	afterStart := func(s *resource.Source) { s.AfterStart = true }
+	for name, restarts := range map[string]bool{"and made again": false, "and made by the next process": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, afterStart, func(t *testing.T, r *rig) {
+				r.cluster.pageSize = 2
+				for _, name := range []string{"a", "b", "c"} {
+					r.cluster.create("shop/" + name)
+				}
+				lists := 0
+				r.cluster.refuse(func(verb, _, _ string) error {
+					if verb != "list" {
+						return nil
+					}
+					if lists++; lists > 1 {
+						return apiAway()
+					}
+					return nil
+				})
+				r.start()
+				r.cluster.update("shop/a", with("data.n", "1"))
+				r.cluster.delete("shop/b")
+				next := r
+				if restarts {
+					r.stop()
+					next = r.successor(afterStart)
+				}
+				r.cluster.refuse(nil)
+				if restarts {
+					next.start()
+				}
+				assert.ElementsMatch(t, []string{"UPDATE shop/a 1", "DELETE shop/b partial"}, next.await())
+				next.stop()
+			})
+		})
+	}
+}
+
 // happenWhileDown has one object of each fate.
 func happenWhileDown(c *cluster) {
 	c.update("shop/updated", with("data.n", "1"))
