@@ -39,6 +39,8 @@ var (
 	errAnew = errors.New("resource: begin anew")
 	// errSetBack says so too, and that nothing that is known counts any more.
 	errSetBack = fmt.Errorf("%w: the cluster was set back", errAnew)
+	// errNotServed says so too, and that the Mapper may be wrong.
+	errNotServed = fmt.Errorf("%w: the cluster does not serve it", errAnew)
 )
 
 // run is one Run of a Source, or, with a Lease, one term of leading.

@@ -105,7 +105,7 @@ func (s *scope) keep(ctx context.Context) error {
 			s.unsure = true
 			s.trouble.begin(s.out.Logger, what, err)
 			if apierrors.IsNotFound(err) && s.mapped() && attempt > 3 {
-				return errAnew // its version may be gone, and another there
+				return errNotServed // its version may be gone, and another there
 			}
 		}
 		sleep(ctx, pauseAfter(err, attempt))
