@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -325,6 +326,35 @@ func setBack(c *cluster) {
 		clear(c.objects)
 	})
 	c.create("shop/o1")
+}
+
+// TestAClusterThatWasSetBackUnnoticed was away while a full bus had the source read
+// nothing: all that it sees is a watch that has ended.
+func TestAClusterThatWasSetBackUnnoticed(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.cluster.create("shop/a")
+		r.start()
+		require.Len(t, r.news(), 1)
+		var full atomic.Bool
+		full.Store(true)
+		r.rec.Then = func(context.Context, hearken.Event) error {
+			if full.Load() {
+				return fmt.Errorf("test: %w", bus.ErrFull)
+			}
+			return nil
+		}
+		for i := range 30 {
+			r.cluster.create(fmt.Sprintf("shop/b%d", i))
+		}
+		time.Sleep(time.Minute)
+		setBack(r.cluster)
+		r.cluster.restart()
+		time.Sleep(time.Minute)
+		full.Store(false)
+		time.Sleep(time.Minute)
+		assert.Contains(t, r.news(), "ADD shop/o1 0")
+		r.stop()
+	})
 }
 
 // TestSeveralNamespacesThatWereSetBack has both find out at once.
