@@ -15,6 +15,7 @@ import (
 	"github.com/hearken-go/hearken/sources/resource"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 func TestFirstStart(t *testing.T) {
@@ -169,11 +170,15 @@ func TestAChangeThatAnEarlierADDMayHide(t *testing.T) {
 		time.Sleep(time.Second)
 		r.cluster.update("shop/a", with("data.n", "1"))
 		r.cluster.create("shop/b")
+		r.cluster.create("shop/c")
+		r.cluster.locked(func() { // as whoever asks the API server to can have it
+			unstructured.RemoveNestedField(r.cluster.objects[key(configMaps, "shop", "c")].Object, "metadata", "managedFields")
+		})
 		r.cluster.compact()
 
 		next := r.successor(nil)
 		next.start()
-		assert.ElementsMatch(t, []string{"ADD shop/a 1", "UPDATE shop/a 1", "ADD shop/b 0"}, next.await())
+		assert.ElementsMatch(t, []string{"ADD shop/a 1", "UPDATE shop/a 1", "ADD shop/b 0", "ADD shop/c 0", "UPDATE shop/c 0"}, next.await())
 		next.stop()
 	})
 }
