@@ -19,6 +19,7 @@ type entry struct {
 	Name    string `json:"n"`           // namespace/name, or name
 	Version string `json:"r"`           // the resourceVersion that is done with
 	Outside bool   `json:"o,omitempty"` // Source.Fields did not hold
+	Owed    bool   `json:"u,omitempty"` // its ADD was emitted, and an UPDATE of Version is to follow
 	Gone    int64  `json:"d,omitempty"` // when it was deleted, in Unix seconds; 0: it is there
 }
 

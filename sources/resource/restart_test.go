@@ -515,3 +515,50 @@ func TestReplicasMakeOneEventEach(t *testing.T) {
 		require.NoError(t, sub.Close(t.Context()))
 	})
 }
+
+// TestAnEndBetweenAnADDAndItsUPDATE has the bus away just between the two that an
+// object makes which may have been added before: neither the change nor, where it
+// happens next, the deletion is lost.
+func TestAnEndBetweenAnADDAndItsUPDATE(t *testing.T) {
+	for name, tt := range map[string]struct {
+		next func(*cluster)
+		want []string
+	}{
+		"still there": {func(*cluster) {}, []string{"UPDATE shop/a 1"}},
+		"changed":     {func(c *cluster) { c.update("shop/a", with("data.n", "2")) }, []string{"UPDATE shop/a 2"}},
+		"deleted":     {func(c *cluster) { c.delete("shop/a") }, []string{"DELETE shop/a partial"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(t *testing.T, r *rig) {
+				r.start()
+				r.cluster.create("shop/other")
+				require.Len(t, r.news(), 1)
+				r.stop()
+				r.cluster.create("shop/a")
+				time.Sleep(time.Second)
+				r.cluster.update("shop/a", with("data.n", "1"))
+				r.cluster.compact()
+
+				next := r.successor(nil)
+				next.rec.Then = func(_ context.Context, e hearken.Event) error {
+					if d, err := parse(e); err != nil || d.Type != "ADD" {
+						return fmt.Errorf("test: %w", bus.ErrFull)
+					}
+					return nil
+				}
+				next.start()
+				require.Equal(t, []string{"ADD shop/a 1"}, next.await())
+				next.stop()
+				tt.next(r.cluster)
+				last := r.successor(nil)
+				last.start()
+				assert.Equal(t, tt.want, last.await())
+				last.stop()
+				after := r.successor(nil)
+				after.start()
+				assert.Empty(t, after.news())
+				after.stop()
+			})
+		})
+	}
+}
