@@ -295,7 +295,7 @@ func (a *archive) putAside(ctx context.Context, key string, value []byte) error 
 	return nil
 }
 
-// beginAnew forgets what is kept, for every process.
+// beginAnew has every process do without what is kept.
 func (a *archive) beginAnew(ctx context.Context) error {
 	err := a.update(ctx, a.headKey(), func(old []byte) ([]byte, error) {
 		var h head
@@ -309,9 +309,14 @@ func (a *archive) beginAnew(ctx context.Context) error {
 		}
 		return json.Marshal(head{Epoch: a.epoch + 1, Saved: time.Now()})
 	})
-	if err != nil && !errors.Is(err, errNewEpoch) {
-		return err
+	if errors.Is(err, errNewEpoch) {
+		return nil
 	}
+	return err
+}
+
+// clear deletes what was kept until all began anew.
+func (a *archive) clear(ctx context.Context) error {
 	return a.remove(ctx, shardPrefix(a.id, a.epoch))
 }
 

@@ -139,8 +139,16 @@ func (s *Source) noMatch(m meta.RESTMapper, err error) error {
 	if !meta.IsNoMatchError(err) {
 		return fmt.Errorf("resource: look for the resource: %w", err)
 	}
-	meta.MaybeResetRESTMapper(m)
+	s.resetMapper(m)
 	return fmt.Errorf("%w: %w", errNoMatch, err)
+}
+
+// resetMapper has m ask the cluster anew, unless it just has.
+func (s *Source) resetMapper(m meta.RESTMapper) {
+	if time.Since(s.reset) >= resetEvery {
+		s.reset = time.Now()
+		meta.MaybeResetRESTMapper(m)
+	}
 }
 
 var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"} //nolint:gochecknoglobals // a constant

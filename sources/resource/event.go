@@ -158,12 +158,15 @@ func stripManaged(obj map[string]any) (last time.Time, n int) {
 	return last, len(fields)
 }
 
-// touched reports whether an object was changed after it was created, and that
-// so lately that its ADD, should somebody have emitted it before, may be one that
-// the bus still recognises.
+// touched reports whether an object was, or may have been, changed after it was
+// created, and that so lately that its ADD, should somebody have emitted it before,
+// may be one that the bus still recognises. One without managedFields does not say.
 func touched(obj *unstructured.Unstructured, managed time.Time, managers int, now time.Time) bool {
 	created := obj.GetCreationTimestamp().Time
-	if now.Sub(managed) > recent {
+	switch {
+	case managed.IsZero():
+		return true
+	case now.Sub(managed) > recent:
 		return false
 	}
 	return managed.After(created) || managers > 1 || obj.GetGeneration() > 1

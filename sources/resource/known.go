@@ -19,6 +19,7 @@ type entry struct {
 	Name    string `json:"n"`           // namespace/name, or name
 	Version string `json:"r"`           // the resourceVersion that is done with
 	Outside bool   `json:"o,omitempty"` // Source.Fields did not hold
+	Owed    bool   `json:"u,omitempty"` // its ADD was emitted, and an UPDATE of Version is to follow
 	Gone    int64  `json:"d,omitempty"` // when it was deleted, in Unix seconds; 0: it is there
 }
 
@@ -37,8 +38,15 @@ func (e entry) namespace() string {
 }
 
 // merge puts e in place of what known holds of the object, unless that is newer.
+// Where a server tells of a deletion by the version that the object had, it is
+// newer than the object.
 func merge(known map[types.UID]entry, uid types.UID, e entry) {
-	if old, ok := known[uid]; !ok || compareVersions(e.Version, old.Version) >= 0 {
+	old, ok := known[uid]
+	order := 1
+	if ok {
+		order = compareVersions(e.Version, old.Version)
+	}
+	if order > 0 || order == 0 && (old.Gone == 0 || e.Gone != 0) {
 		known[uid] = e
 	}
 }

@@ -33,7 +33,7 @@ type task struct {
 
 	known   entry  // of what is missing
 	version string // of the list that does not have it
-	quiet   bool   // to be remembered only
+	quiet   bool   // to be remembered only, if nothing is known of it
 	unsure  bool   // another process may have emitted its ADD
 }
 
@@ -79,6 +79,7 @@ func (r *run) handle(ctx context.Context, t task) bool {
 	if !news {
 		return true
 	}
+	t.quiet = t.quiet && !ok // a first list that was broken off has remembered it
 	h := happening{typ: typ, uid: string(t.uid), version: t.obj.GetResourceVersion(), old: old}
 	managed, managers := stripManaged(t.obj.Object)
 	h.at = happened(typ, t.obj, managed)
@@ -106,7 +107,7 @@ func judge(known entry, ok bool, what observation, version string) (typ Type, ne
 	case what == deleted: // some servers tell the version that the object had
 		return Delete, order >= 0 && known.Gone == 0
 	case order <= 0:
-		return "", false
+		return Update, order == 0 && known.Owed
 	case !ok || known.Gone != 0:
 		return Add, true
 	default:
@@ -146,7 +147,7 @@ func (r *run) tell(ctx context.Context, t task, h happening, again bool, e entry
 	err = r.buffers.encode(t.obj.Object, func(body []byte) error {
 		h.body = body
 		e.Outside = !hold(r.conditions, body)
-		if wanted && !e.Outside && !r.emitWanted(ctx, h, t.obj, again) {
+		if wanted && !e.Outside && !r.emitWanted(ctx, t, h, again, e) {
 			return nil
 		}
 		done = true
@@ -166,13 +167,16 @@ func (r *run) tell(ctx context.Context, t task, h happening, again bool, e entry
 
 // emitWanted emits h; again says that its ADD may be taken for one that was
 // emitted before it was changed, so that the change needs an event of its own.
-func (r *run) emitWanted(ctx context.Context, h happening, obj *unstructured.Unstructured, again bool) bool {
-	if r.wants(h.typ) && !r.emit(ctx, h, obj) {
+// Should ctx end between the two, e is remembered, and that one is owed.
+func (r *run) emitWanted(ctx context.Context, t task, h happening, again bool, e entry) bool {
+	if r.wants(h.typ) && !r.emit(ctx, h, t.obj) {
 		return false
 	}
 	if again && r.wants(Update) {
+		e.Owed = true
+		r.remember(t, h.typ, e, nil)
 		h.typ = Update
-		return r.emit(ctx, h, obj)
+		return r.emit(ctx, h, t.obj)
 	}
 	return true
 }

@@ -98,19 +98,26 @@ func (s *Source) lead(ctx context.Context, out hearken.Output, c clients, work f
 // lost. The lease is given back only when work has returned.
 func (s *Source) term(ctx context.Context, out hearken.Output, c clients, identity string, work func(context.Context) error) error {
 	started := make(chan context.Context, 1)
-	elector, err := s.elector(out, c, identity, started)
+	lock := s.lock(out, c, identity)
+	elector, err := s.elector(lock, started)
 	if err != nil {
 		return hearken.Permanent(fmt.Errorf("resource: Lease: %w", err))
 	}
-	holding, giveBack := context.WithCancel(context.WithoutCancel(ctx))
+	holding, end := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		elector.Run(holding)
 	}()
 	defer func() {
-		giveBack()
+		end()
 		<-ended
+		if !elector.IsLeader() {
+			return
+		}
+		if err := lock.giveBack(context.WithoutCancel(ctx)); err != nil {
+			out.Logger.Warn("resource source cannot give its lease back: another process waits until it expires", "error", err)
+		}
 	}()
 	out.Logger.Info("resource source waits for its lease", "lease", s.Lease.Namespace+"/"+s.Lease.Name, "identity", identity)
 	select {
@@ -130,32 +137,16 @@ func (s *Source) term(ctx context.Context, out hearken.Output, c clients, identi
 	}
 }
 
-func (s *Source) elector(out hearken.Output, c clients, identity string, started chan<- context.Context) (*leaderelection.LeaderElector, error) {
-	client := s.Lease.Client
-	if client == nil {
-		client = c.leases
-	}
+// elector returns one that does not release the lease itself: client-go's would
+// before it says that it was lost, and wait for the cluster meanwhile, however long.
+func (s *Source) elector(l *lock, started chan<- context.Context) (*leaderelection.LeaderElector, error) {
 	d := s.Lease.duration()
 	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &lock{
-			Interface: &resourcelock.LeaseLock{
-				LeaseMeta:  metav1.ObjectMeta{Namespace: s.Lease.Namespace, Name: s.Lease.Name},
-				Client:     client,
-				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
-			},
-			noted: func(err error) {
-				if err != nil {
-					s.trouble.begin(out.Logger, "lease", fmt.Errorf("resource: lease %s/%s, for which get, create and update are needed: %w", s.Lease.Namespace, s.Lease.Name, err))
-				} else {
-					s.trouble.end(out.Logger, "lease")
-				}
-			},
-		},
-		LeaseDuration:   d,
-		RenewDeadline:   d * 2 / 3,
-		RetryPeriod:     d * 2 / 15,
-		ReleaseOnCancel: true,
-		Name:            s.Lease.Name,
+		Lock:          l,
+		LeaseDuration: d,
+		RenewDeadline: d * 2 / 3,
+		RetryPeriod:   d * 2 / 15,
+		Name:          s.Lease.Name,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(held context.Context) { started <- held },
 			OnStoppedLeading: func() {},
@@ -163,35 +154,96 @@ func (s *Source) elector(out hearken.Output, c clients, identity string, started
 	})
 }
 
-// lock tells of errors that the elector would only write to standard error.
+func (s *Source) lock(out hearken.Output, c clients, identity string) *lock {
+	client := s.Lease.Client
+	if client == nil {
+		client = c.leases
+	}
+	return &lock{
+		Interface: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Namespace: s.Lease.Namespace, Name: s.Lease.Name},
+			Client:     client,
+			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+		},
+		duration: s.Lease.duration(),
+		noted: func(err error) {
+			if err != nil {
+				s.trouble.begin(out.Logger, "lease", fmt.Errorf("resource: lease %s/%s, for which get, create and update are needed: %w", s.Lease.Namespace, s.Lease.Name, err))
+			} else {
+				s.trouble.end(out.Logger, "lease")
+			}
+		},
+	}
+}
+
+// lock waits for no answer longer than it may take to renew the lease, and tells of
+// errors that the elector would only write to standard error.
 type lock struct {
 	resourcelock.Interface
-	noted func(error)
+	duration time.Duration
+	noted    func(error)
+	failed   time.Time // when it could last be read and not be written; zero: it has been written since
 }
 
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	record, raw, err := l.Interface.Get(ctx)
-	l.note(ctx, err)
+	asking, cancel := context.WithTimeout(ctx, l.duration*2/3)
+	defer cancel()
+	record, raw, err := l.Interface.Get(asking)
+	// Who may not write it reads it before each attempt: that is not the end of
+	// the trouble.
+	if err != nil || time.Since(l.failed) > l.duration {
+		l.note(ctx, err)
+	}
 	return record, raw, err
 }
 
 func (l *lock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	err := l.Interface.Create(ctx, r)
-	l.note(ctx, err)
-	return err
+	return l.write(ctx, r, l.Interface.Create)
 }
 
 func (l *lock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	err := l.Interface.Update(ctx, r)
+	return l.write(ctx, r, l.Interface.Update)
+}
+
+func (l *lock) write(ctx context.Context, r resourcelock.LeaderElectionRecord, write func(context.Context, resourcelock.LeaderElectionRecord) error) error {
+	asking, cancel := context.WithTimeout(ctx, l.duration*2/3)
+	defer cancel()
+	err := write(asking, r)
+	if l.failed = (time.Time{}); err != nil {
+		l.failed = time.Now()
+	}
 	l.note(ctx, err)
 	return err
 }
 
-// note leaves out what belongs to an election.
+// note leaves out what belongs to an election, and its end.
 func (l *lock) note(ctx context.Context, err error) {
 	switch {
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()), apierrors.IsNotFound(err), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+	case errors.Is(ctx.Err(), context.Canceled), apierrors.IsNotFound(err), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+	case errors.Is(err, context.DeadlineExceeded):
+		l.noted(fmt.Errorf("the cluster has not answered in time: %w", err))
 	default:
 		l.noted(err)
 	}
+}
+
+// giveBack lets another process have the lease at once, unless it has it already.
+func (l *lock) giveBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.duration/3)
+	defer cancel()
+	record, _, err := l.Interface.Get(ctx)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && record.HolderIdentity != l.Identity():
+		return nil
+	case err != nil:
+		return err
+	}
+	now := metav1.Now()
+	err = l.Interface.Update(ctx, resourcelock.LeaderElectionRecord{
+		LeaderTransitions: record.LeaderTransitions, LeaseDurationSeconds: 1, RenewTime: now, AcquireTime: now,
+	})
+	if apierrors.IsConflict(err) { // another has just taken it
+		return nil
+	}
+	return err
 }

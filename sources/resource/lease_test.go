@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -156,6 +157,112 @@ func TestAHolderThatDies(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		assert.Equal(t, []string{"ADD shop/a 0"}, r.news())
 		assert.NotEqual(t, "dead", l.holder())
+		r.stop()
+	})
+}
+
+// silentLeases take requests and do not answer once they are silent.
+type silentLeases struct {
+	*leases
+	silent chan struct{}
+}
+
+func (l silentLeases) Leases(string) coordination.LeaseInterface { return l }
+
+func (l silentLeases) wait(ctx context.Context) error {
+	select {
+	case <-l.silent:
+		<-ctx.Done()
+		return ctx.Err()
+	default:
+		return nil
+	}
+}
+
+func (l silentLeases) Get(ctx context.Context, name string, o metav1.GetOptions) (*coordinationv1.Lease, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, err
+	}
+	return l.leases.Get(ctx, name, o)
+}
+
+func (l silentLeases) Update(ctx context.Context, lease *coordinationv1.Lease, o metav1.UpdateOptions) (*coordinationv1.Lease, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, err
+	}
+	return l.leases.Update(ctx, lease, o)
+}
+
+// TestALeaseOfAClusterThatIsSilent has the holder hear nothing any more: it stops
+// before another begins, says so, and ends when it is told to.
+func TestALeaseOfAClusterThatIsSilent(t *testing.T) {
+	silent := silentLeases{&leases{}, make(chan struct{})}
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.source.Lease = &resource.Lease{Namespace: "shop", Name: "changes", Client: silent}
+		r.start()
+		close(silent.silent)
+		time.Sleep(15 * time.Second)
+		r.cluster.create("shop/a")
+		assert.Empty(t, r.news(), "another may have begun")
+		time.Sleep(10 * time.Second)
+		trouble := r.source.Report().Trouble
+		require.NotNil(t, trouble)
+		assert.ErrorContains(t, trouble.Err, "has not answered in time")
+		began := time.Now()
+		r.stop()
+		assert.Less(t, time.Since(began), 10*time.Second)
+		assert.Equal(t, 1, strings.Count(r.log.String(), "resource source has trouble"))
+	})
+}
+
+// TestAHolderEndsThoughTheClusterIsSilent has it fail to give the lease back.
+func TestAHolderEndsThoughTheClusterIsSilent(t *testing.T) {
+	silent := silentLeases{&leases{}, make(chan struct{})}
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.source.Lease = &resource.Lease{Namespace: "shop", Name: "changes", Client: silent}
+		r.start()
+		close(silent.silent)
+		began := time.Now()
+		r.stop()
+		assert.Less(t, time.Since(began), 10*time.Second)
+		assert.Contains(t, r.log.String(), "cannot give its lease back")
+	})
+}
+
+// readOnlyLeases are those of who may only get them.
+type readOnlyLeases struct{ *leases }
+
+func (l readOnlyLeases) Leases(string) coordination.LeaseInterface { return l }
+
+func (l readOnlyLeases) Update(context.Context, *coordinationv1.Lease, metav1.UpdateOptions) (*coordinationv1.Lease, error) {
+	return nil, apierrors.NewForbidden(leaseResource, "changes", errors.New("no right to update"))
+}
+
+// TestALeaseThatMayNotBeUpdated is one trouble, though it may be read.
+func TestALeaseThatMayNotBeUpdated(t *testing.T) {
+	l := &leases{}
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.source.Lease = &resource.Lease{Namespace: "shop", Name: "changes", Client: readOnlyLeases{l}}
+		_, err := l.Create(t.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "changes"}}, metav1.CreateOptions{})
+		require.NoError(t, err)
+		r.start()
+		for range 300 {
+			require.NotNil(t, r.source.Report().Trouble)
+			require.ErrorContains(t, r.source.Report().Trouble.Err, "no right to update")
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, 1, strings.Count(r.log.String(), "resource source has trouble"), "it is said once")
+		other, seconds := "other", int32(15)
+		for i := range 6 { // one that may
+			now := metav1.NewMicroTime(time.Now())
+			_, err = l.Update(t.Context(), &coordinationv1.Lease{
+				ObjectMeta: metav1.ObjectMeta{Name: "changes", ResourceVersion: strconv.Itoa(i + 1)},
+				Spec:       coordinationv1.LeaseSpec{HolderIdentity: &other, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
+			}, metav1.UpdateOptions{})
+			require.NoError(t, err)
+			time.Sleep(5 * time.Second)
+		}
+		assert.Nil(t, r.source.Report().Trouble, "nobody asks it to")
 		r.stop()
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/hearken-go/hearken/sources/resource"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 func TestFirstStart(t *testing.T) {
@@ -41,6 +43,46 @@ func TestFirstStart(t *testing.T) {
 				next := r.successor(func(s *resource.Source) { s.AfterStart = tt.after })
 				next.start()
 				assert.Empty(t, next.news(), "nothing has happened since")
+				next.stop()
+			})
+		})
+	}
+}
+
+// TestAFirstListThatIsBrokenOff has what happens to objects that it has remembered
+// already be an event, though the first list is not at its end.
+func TestAFirstListThatIsBrokenOff(t *testing.T) {
+	afterStart := func(s *resource.Source) { s.AfterStart = true }
+	for name, restarts := range map[string]bool{"and made again": false, "and made by the next process": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, afterStart, func(t *testing.T, r *rig) {
+				r.cluster.pageSize = 2
+				for _, name := range []string{"a", "b", "c"} {
+					r.cluster.create("shop/" + name)
+				}
+				lists := 0
+				r.cluster.refuse(func(verb, _, _ string) error {
+					if verb != "list" {
+						return nil
+					}
+					if lists++; lists > 1 {
+						return apiAway()
+					}
+					return nil
+				})
+				r.start()
+				r.cluster.update("shop/a", with("data.n", "1"))
+				r.cluster.delete("shop/b")
+				next := r
+				if restarts {
+					r.stop()
+					next = r.successor(afterStart)
+				}
+				r.cluster.refuse(nil)
+				if restarts {
+					next.start()
+				}
+				assert.ElementsMatch(t, []string{"UPDATE shop/a 1", "DELETE shop/b partial"}, next.await())
 				next.stop()
 			})
 		})
@@ -128,11 +170,15 @@ func TestAChangeThatAnEarlierADDMayHide(t *testing.T) {
 		time.Sleep(time.Second)
 		r.cluster.update("shop/a", with("data.n", "1"))
 		r.cluster.create("shop/b")
+		r.cluster.create("shop/c")
+		r.cluster.locked(func() { // as whoever asks the API server to can have it
+			unstructured.RemoveNestedField(r.cluster.objects[key(configMaps, "shop", "c")].Object, "metadata", "managedFields")
+		})
 		r.cluster.compact()
 
 		next := r.successor(nil)
 		next.start()
-		assert.ElementsMatch(t, []string{"ADD shop/a 1", "UPDATE shop/a 1", "ADD shop/b 0"}, next.await())
+		assert.ElementsMatch(t, []string{"ADD shop/a 1", "UPDATE shop/a 1", "ADD shop/b 0", "ADD shop/c 0", "UPDATE shop/c 0"}, next.await())
 		next.stop()
 	})
 }
@@ -249,23 +295,16 @@ func TestAClusterThatWasSetBack(t *testing.T) {
 				}
 				r.start()
 				require.Len(t, r.news(), 5)
-				setBack := func() {
-					r.cluster.locked(func() {
-						r.cluster.version, r.cluster.history, r.cluster.compacted = 10, nil, 0
-						clear(r.cluster.objects)
-					})
-					r.cluster.create("shop/o1")
-				}
 				next := r
 				if running {
 					r.cluster.refuse(func(string, string, string) error { return apiAway() })
-					setBack()
+					setBack(r.cluster)
 					r.cluster.restart()
 					time.Sleep(time.Second)
 					r.cluster.refuse(nil)
 				} else {
 					r.stop()
-					setBack()
+					setBack(r.cluster)
 					next = r.successor(nil)
 					next.start()
 				}
@@ -283,6 +322,90 @@ func TestAClusterThatWasSetBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// setBack restores a backup of when nothing was there but shop/o1.
+func setBack(c *cluster) {
+	c.locked(func() {
+		c.version, c.history, c.compacted = 10, nil, 0
+		clear(c.objects)
+	})
+	c.create("shop/o1")
+}
+
+// TestAClusterThatWasSetBackUnnoticed was away while a full bus had the source read
+// nothing: all that it sees is a watch that has ended.
+func TestAClusterThatWasSetBackUnnoticed(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		r.cluster.create("shop/a")
+		r.start()
+		require.Len(t, r.news(), 1)
+		var full atomic.Bool
+		full.Store(true)
+		r.rec.Then = func(context.Context, hearken.Event) error {
+			if full.Load() {
+				return fmt.Errorf("test: %w", bus.ErrFull)
+			}
+			return nil
+		}
+		for i := range 30 {
+			r.cluster.create(fmt.Sprintf("shop/b%d", i))
+		}
+		time.Sleep(time.Minute)
+		setBack(r.cluster)
+		r.cluster.restart()
+		time.Sleep(time.Minute)
+		full.Store(false)
+		time.Sleep(time.Minute)
+		assert.Contains(t, r.news(), "ADD shop/o1 0")
+		r.stop()
+	})
+}
+
+// TestSeveralNamespacesThatWereSetBack has both find out at once.
+func TestSeveralNamespacesThatWereSetBack(t *testing.T) {
+	bubble(t, func(s *resource.Source) { s.Namespaces = []string{"shop", "dev"} }, func(t *testing.T, r *rig) {
+		r.rec.Store = nil
+		r.cluster.create("shop/a")
+		r.cluster.create("dev/a")
+		r.start()
+		require.Len(t, r.news(), 2)
+		r.stop()
+		setBack(r.cluster)
+		r.start()
+		assert.Equal(t, []string{"ADD shop/o1 0"}, r.await())
+		r.stop()
+	})
+}
+
+// TestNothingIsKeptOfAClusterThatWasSetBack by any of two processes: neither by the
+// one that finds out, nor by the other, which goes on until it hears of it.
+func TestNothingIsKeptOfAClusterThatWasSetBack(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rig) {
+		for i := range 20 {
+			r.cluster.create(fmt.Sprintf("shop/o%d", i))
+		}
+		other := r.successor(nil)
+		other.start()
+		r.start()
+		require.Len(t, r.news(), 20)
+		r.cluster.refuse(func(string, string, string) error { return apiAway() })
+		setBack(r.cluster)
+		r.cluster.restart()
+		time.Sleep(time.Second)
+		r.cluster.refuse(nil)
+		assert.Equal(t, []string{"ADD shop/o1 0"}, r.await())
+		time.Sleep(time.Minute)
+		r.stop()
+		other.stop()
+		var kept []string
+		for e, err := range r.rec.Store.List(t.Context(), "v1/known/") {
+			require.NoError(t, err)
+			kept = append(kept, string(e.Value))
+		}
+		require.Len(t, kept, 1)
+		assert.Contains(t, kept[0], `"shop/o1"`)
+	})
 }
 
 // TestWithoutAStore lasts within a process, over restarts of the source by the
@@ -391,4 +514,51 @@ func TestReplicasMakeOneEventEach(t *testing.T) {
 		}
 		require.NoError(t, sub.Close(t.Context()))
 	})
+}
+
+// TestAnEndBetweenAnADDAndItsUPDATE has the bus away just between the two that an
+// object makes which may have been added before: neither the change nor, where it
+// happens next, the deletion is lost.
+func TestAnEndBetweenAnADDAndItsUPDATE(t *testing.T) {
+	for name, tt := range map[string]struct {
+		next func(*cluster)
+		want []string
+	}{
+		"still there": {func(*cluster) {}, []string{"UPDATE shop/a 1"}},
+		"changed":     {func(c *cluster) { c.update("shop/a", with("data.n", "2")) }, []string{"UPDATE shop/a 2"}},
+		"deleted":     {func(c *cluster) { c.delete("shop/a") }, []string{"DELETE shop/a partial"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(t *testing.T, r *rig) {
+				r.start()
+				r.cluster.create("shop/other")
+				require.Len(t, r.news(), 1)
+				r.stop()
+				r.cluster.create("shop/a")
+				time.Sleep(time.Second)
+				r.cluster.update("shop/a", with("data.n", "1"))
+				r.cluster.compact()
+
+				next := r.successor(nil)
+				next.rec.Then = func(_ context.Context, e hearken.Event) error {
+					if d, err := parse(e); err != nil || d.Type != "ADD" {
+						return fmt.Errorf("test: %w", bus.ErrFull)
+					}
+					return nil
+				}
+				next.start()
+				require.Equal(t, []string{"ADD shop/a 1"}, next.await())
+				next.stop()
+				tt.next(r.cluster)
+				last := r.successor(nil)
+				last.start()
+				assert.Equal(t, tt.want, last.await())
+				last.stop()
+				after := r.successor(nil)
+				after.start()
+				assert.Empty(t, after.news())
+				after.stop()
+			})
+		})
+	}
 }

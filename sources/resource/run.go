@@ -34,8 +34,14 @@ const (
 	emitMax  = 5 * time.Second
 )
 
-// errAnew says that it is to be found out again what is watched, and from where.
-var errAnew = errors.New("resource: begin anew")
+var (
+	// errAnew says that it is to be found out again what is watched, and from where.
+	errAnew = errors.New("resource: begin anew")
+	// errSetBack says so too, and that nothing that is known counts any more.
+	errSetBack = fmt.Errorf("%w: the cluster was set back", errAnew)
+	// errNotServed says so too, and that the Mapper may be wrong.
+	errNotServed = fmt.Errorf("%w: the cluster does not serve it", errAnew)
+)
 
 // run is one Run of a Source, or, with a Lease, one term of leading.
 type run struct {
@@ -88,10 +94,24 @@ func (r *run) all(parent context.Context) error {
 	flusher.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(parent), storeTimeout)
 	defer cancel()
-	if err := r.flush(last); err != nil {
+	err := context.Cause(ctx)
+	if errors.Is(err, errSetBack) {
+		r.forget(last)
+	} else if err := r.flush(last); err != nil {
 		r.out.Logger.Warn("the Store was not told the last of what the resource source knows: after a restart some events come again", "error", err)
 	}
-	return context.Cause(ctx)
+	return err
+}
+
+// forget has nothing left of what is known.
+func (r *run) forget(ctx context.Context) {
+	r.last = nil
+	if r.arch == nil {
+		return
+	}
+	if err := r.arch.clear(ctx); err != nil {
+		r.out.Logger.Warn("the Store keeps what the resource source knew before the cluster was set back: it is not used any more", "error", err)
+	}
 }
 
 // prepare finds out what is watched and what is known of it.
@@ -257,7 +277,7 @@ func (r *run) flushes(ctx context.Context, end context.CancelCauseFunc) {
 		case err == nil:
 			r.trouble.end(r.out.Logger, "state")
 		case errors.Is(err, errNewEpoch):
-			end(errAnew)
+			end(errSetBack)
 		default:
 			r.trouble.begin(r.out.Logger, "state", fmt.Errorf("resource: what is known cannot be kept in the Store; after a restart some events come again: %w", err))
 		}
@@ -278,18 +298,16 @@ func (r *run) flush(ctx context.Context) error {
 	return err
 }
 
-// beginAnew forgets all that is known: the cluster was set back.
+// beginAnew has all that is known forgotten: the cluster was set back.
 func (r *run) beginAnew(ctx context.Context, list, position string) error {
 	r.out.Logger.Error("the cluster is older than what the resource source knows, as after a backup was restored: it begins as at a first start",
 		"list", list, "position", position)
-	if r.arch == nil {
-		r.Source.last = nil
-		return errAnew
+	if r.arch != nil {
+		if err := r.arch.beginAnew(ctx); err != nil {
+			return fmt.Errorf("resource: begin anew: %w", err)
+		}
 	}
-	if err := r.arch.beginAnew(ctx); err != nil {
-		return fmt.Errorf("resource: begin anew: %w", err)
-	}
-	return errAnew
+	return errSetBack
 }
 
 // jitter is a wait with full jitter before the next attempt.

@@ -50,7 +50,7 @@ type scope struct {
 	client    dynamic.ResourceInterface
 	tracker   tracker
 	read      string // the resourceVersion to go on from; "": list
-	unsure    bool   // the cluster was away, and may have been set back
+	unsure    bool   // the cluster may have been away, and set back
 	looked    bool   // for the namespace
 	shaky     bool   // the last watch began well and failed
 }
@@ -105,7 +105,7 @@ func (s *scope) keep(ctx context.Context) error {
 			s.unsure = true
 			s.trouble.begin(s.out.Logger, what, err)
 			if apierrors.IsNotFound(err) && s.mapped() && attempt > 3 {
-				return errAnew // its version may be gone, and another there
+				return errNotServed // its version may be gone, and another there
 			}
 		}
 		sleep(ctx, pauseAfter(err, attempt))
@@ -292,7 +292,7 @@ func (s *scope) concerns(obj *unstructured.Unstructured) bool {
 // when it goes well: once it is open, but where the one before failed then, once it
 // has told something or stood for a while.
 func (s *scope) watch(ctx context.Context, well func()) error {
-	life := watchLife + rand.N(watchLife)
+	life, began := watchLife+rand.N(watchLife), time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w, err := s.open(ctx, cancel, life)
@@ -313,15 +313,13 @@ func (s *scope) watch(ctx context.Context, well func()) error {
 		case <-ctx.Done():
 			return nil
 		case <-late.C: // the connection may be dead
+			s.unsure = true
 			return nil
 		case <-steady.C:
 			well()
 		case e, ok := <-w.ResultChan():
-			if !ok && young {
-				return explain(errCut, "watch", s.gvr, s.namespace)
-			}
 			if !ok {
-				return nil
+				return s.ended(young, life, time.Since(began))
 			}
 			if err := s.take(ctx, e); err != nil {
 				s.shaky = !isExpired(err)
@@ -330,6 +328,17 @@ func (s *scope) watch(ctx context.Context, well func()) error {
 			well()
 		}
 	}
+}
+
+// ended judges the end of a watch that was asked for life: one that has not lasted
+// that long, or longer since a full bus kept it from being read, may have been cut
+// off by a cluster that was away then.
+func (s *scope) ended(young bool, life, lasted time.Duration) error {
+	s.unsure = lasted < life-time.Second || lasted > life+watchGrace
+	if young {
+		return explain(errCut, "watch", s.gvr, s.namespace)
+	}
+	return nil
 }
 
 // open opens a watch, for which cancel ends ctx when there is no answer.

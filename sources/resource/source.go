@@ -49,7 +49,8 @@ type Source struct {
 	// left out. A kind that is not there yet is asked for again every 10 seconds.
 	Kind schema.GroupVersionKind
 	// Mapper finds resources by kind. It is reset, if it can be, when it knows no
-	// match. Nil: the cluster is asked, by Config.
+	// match, or one that the cluster does not serve. Nil: the cluster is asked, by
+	// Config.
 	Mapper meta.RESTMapper
 
 	// Namespaces are those whose objects are watched, each on its own, so that
@@ -96,7 +97,8 @@ type Source struct {
 
 	running  atomic.Bool
 	warned   atomic.Bool
-	last     *memory // without a Store, what the last Run knew; Run's own
+	last     *memory   // without a Store, what the last Run knew; Run's own
+	reset    time.Time // when the Mapper last was; Run's own
 	trouble  troubles
 	counters struct{ relists, partial, truncated, refused atomic.Uint64 }
 }
@@ -237,8 +239,12 @@ func (s *Source) warn(out hearken.Output) {
 func (s *Source) work(ctx context.Context, out hearken.Output, c clients) error {
 	for ctx.Err() == nil {
 		r := &run{Source: s, out: out, clients: c}
-		if err := r.all(ctx); ctx.Err() == nil && !errors.Is(err, errAnew) {
+		err := r.all(ctx)
+		if ctx.Err() == nil && !errors.Is(err, errAnew) {
 			return err
+		}
+		if errors.Is(err, errNotServed) {
+			s.resetMapper(c.mapper)
 		}
 	}
 	return nil

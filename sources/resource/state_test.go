@@ -133,6 +133,9 @@ func TestMergingGoesForward(t *testing.T) {
 		assert.Equal(t, "10", e.Version)
 		assert.NotZero(t, e.Gone, "what lags does not bring a deleted object back")
 		assert.Equal(t, map[string]string{"": "12", "only12": "12", "only9": "9"}, positions)
+		save(behind, "10", false, "9")
+		e, _ = load()
+		assert.NotZero(t, e.Gone, "nor where the deletion has the version that the object had")
 
 		time.Sleep(resource.MarkerLife + time.Second)
 		require.NoError(t, behind.Save(t.Context(), map[types.UID]resource.Entry{"u": e}, nil))

@@ -225,6 +225,52 @@ func TestAVersionThatIsGone(t *testing.T) {
 	})
 }
 
+// cachingMapper knows what it has been told until it is reset, as that of client-go
+// does.
+type cachingMapper struct {
+	mapper
+	cached atomic.Pointer[schema.GroupVersionResource]
+	served atomic.Pointer[schema.GroupVersionResource]
+}
+
+func (m *cachingMapper) Reset() {
+	m.mapper.Reset()
+	m.cached.Store(m.served.Load())
+}
+
+func (m *cachingMapper) RESTMapping(gk schema.GroupKind, _ ...string) (*meta.RESTMapping, error) {
+	gvr := m.cached.Load()
+	return &meta.RESTMapping{Resource: *gvr, GroupVersionKind: gvr.GroupVersion().WithKind(gk.Kind), Scope: meta.RESTScopeNamespace}, nil
+}
+
+// TestAVersionThatIsGoneFromTheCluster and not from the mapper's memory.
+func TestAVersionThatIsGoneFromTheCluster(t *testing.T) {
+	m := &cachingMapper{}
+	old := schema.GroupVersionResource{Version: "v1alpha1", Resource: "widgets"}
+	m.cached.Store(&old)
+	m.served.Store(&configMaps)
+	bubble(t, func(s *resource.Source) {
+		s.Resource, s.Kind, s.Mapper = schema.GroupVersionResource{}, schema.GroupVersionKind{Kind: "ConfigMap"}, m
+	}, func(t *testing.T, r *rig) {
+		served := false
+		r.cluster.refuse(func(v, res, _ string) error {
+			if v != "get" && (res == "widgets" || !served) {
+				return apierrors.NewNotFound(schema.GroupResource{Resource: res}, "")
+			}
+			return nil
+		})
+		r.cluster.create("shop/a")
+		r.start()
+		time.Sleep(2 * time.Minute)
+		assert.Positive(t, m.resets.Load())
+		assert.LessOrEqual(t, m.resets.Load(), int64(12), "every ten seconds at most")
+		r.cluster.locked(func() { served = true })
+		assert.Equal(t, []string{"ADD shop/a 0"}, r.await())
+		assert.Nil(t, r.source.Report().Trouble)
+		r.stop()
+	})
+}
+
 func TestNamespacesOfWhatIsInNone(t *testing.T) {
 	m := &mapper{scope: meta.RESTScopeRoot}
 	m.known.Store(true)
