@@ -42,7 +42,9 @@
 // Source.AfterStart they are only remembered. What is known then, and up to which
 // resourceVersion all is emitted, is kept in the pipeline's Store, written every
 // few seconds and at the end: a restart goes on from there. A process that is
-// killed repeats what it emitted since, with the same ids. Another cluster,
+// killed repeats what it emitted since, with the same ids; of an object that it
+// saw first in those seconds, and that is gone when the next one has to list,
+// there is no DELETE. Another cluster,
 // resource, selection or filter has a state of its own, so its first start is
 // one, and going back to the former goes on where that was. Without a Store every
 // process begins as the first time.
@@ -57,9 +59,11 @@
 // ADD or DELETE of its uid; with Source.Labels, where an object can enter and
 // leave the selection many times, of both. So several processes may watch the
 // same, on a bus that they share and that drops what is published twice
-// (bus.Deduper, as natsbus is): one event is left of each. After a relist that
-// only one of them has to make, its ADD or DELETE under Source.Labels may differ
-// and be one too many. On other buses give the Source a [Lease].
+// (bus.Deduper, as natsbus is): one event is left of each, in the order of the
+// process that was first with it, so that one that lags may add an UPDATE behind a
+// newer one where that had listed anew. After a relist that only one of them has to
+// make, its ADD or DELETE under Source.Labels may differ and be one too many. On
+// other buses give the Source a [Lease].
 //
 // # Trouble
 //

@@ -15,6 +15,7 @@ import (
 	"github.com/hearken-go/hearken/triggers/params"
 	"github.com/tidwall/gjson"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
@@ -75,6 +76,23 @@ func (m *Manifest) Validate() error {
 		}
 	}
 	return errors.Join(append(errs, m.checkFixed()...)...)
+}
+
+// Kind returns what Text says, for Validate of what takes objects of one kind. It
+// is empty where a parameter says it, or Text has a mistake.
+func (m *Manifest) Kind() schema.GroupVersionKind {
+	if m.once.Do(m.parse); m.err != nil || m.provided("apiVersion") || m.provided("kind") {
+		return schema.GroupVersionKind{}
+	}
+	o := &unstructured.Unstructured{}
+	if err := json.Unmarshal(m.template.JSON, &o.Object); err != nil {
+		return schema.GroupVersionKind{}
+	}
+	kind, err := kindOf(o)
+	if err != nil {
+		return schema.GroupVersionKind{}
+	}
+	return kind
 }
 
 // belowText matches destinations that go on after the name of a label or

@@ -75,6 +75,20 @@ func TestManifestMistakes(t *testing.T) {
 }
 
 // What is wrong in each firing is found before the first.
+func TestManifestKind(t *testing.T) {
+	kind := params.Param{Dest: "kind", Value: params.Const("Job")}
+	for text, want := range map[string]string{
+		"apiVersion: apps/v1\nkind: Deployment": "apps/v1, Kind=Deployment",
+		"apiVersion: v1\nkind: Pod":             "/v1, Kind=Pod",
+		"kind: Pod":                             "/, Kind=",
+		"apiVersion: v1\nkind: 1":               "/, Kind=",
+		"{":                                     "/, Kind=",
+	} {
+		assert.Equal(t, want, (&k8s.Manifest{Text: text}).Kind().String(), text)
+		assert.Empty(t, (&k8s.Manifest{Text: text, Params: []params.Param{kind}}).Kind())
+	}
+}
+
 func TestManifestOfWrongTypes(t *testing.T) {
 	for says, text := range map[string]string{
 		"Text: apiVersion is no string; in YAML put it in quotes":           "apiVersion: 1\nkind: ConfigMap\nmetadata: {name: a}",

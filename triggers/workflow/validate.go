@@ -99,11 +99,23 @@ func (s *Submit) Validate() error {
 	return m.Err()
 }
 
+// kind checks what a manifest makes, where it says so before anything fires.
+func (m *mistakes) kind(manifest hearken.Payload) {
+	text, is := manifest.(*k8s.Manifest)
+	if !is || text == nil {
+		return
+	}
+	if kind := text.Kind(); !kind.Empty() && kind != newObject(kindWorkflow).GroupVersionKind() {
+		m.Add("Manifest", "is of %s %q; Submit takes %s %q", kind.GroupVersion(), kind.Kind, apiVersion, kindWorkflow)
+	}
+}
+
 func (s *Submit) validateOrigin(m *mistakes) {
 	var set []string
 	if s.Manifest != nil {
 		set = append(set, "Manifest")
 		m.Ask("Manifest", s.Manifest)
+		m.kind(s.Manifest)
 	}
 	for _, o := range []struct{ field, name string }{
 		{"WorkflowTemplate", s.WorkflowTemplate},

@@ -53,6 +53,13 @@ func TestValidate(t *testing.T) {
 			"WorkflowTemplate: \"" + strings.Repeat("a", 64) + "\" is no name: must be no more than 63",
 		}},
 		"negative Resubmit": {&workflow.Submit{Client: c, CronWorkflow: "a", Resubmit: -1}, []string{"Resubmit: is negative; zero never submits again"}},
+		"Manifest of another kind": {&workflow.Submit{Client: c, Manifest: &k8s.Manifest{
+			Text: "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}",
+		}}, []string{`Manifest: is of batch/v1 "Job"; Submit takes argoproj.io/v1alpha1 "Workflow"`}},
+		"Manifest of an unknown kind": {&workflow.Submit{Client: c, Resubmit: -1, Manifest: &k8s.Manifest{
+			Text: "apiVersion: batch/v1\nmetadata: {name: a}", Params: []params.Param{{Dest: "kind", Value: name}},
+		}}, []string{"Resubmit: is negative"}},
+		"nil k8s.Manifest": {&workflow.Submit{Client: c, Manifest: (*k8s.Manifest)(nil)}, []string{"Manifest: is a nil *k8s.Manifest"}},
 		"nil Manifest": {&workflow.Submit{Client: c, Manifest: (*params.Template)(nil)}, []string{
 			"Manifest: is a nil *params.Template",
 		}},
