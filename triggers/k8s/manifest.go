@@ -84,8 +84,9 @@ func (m *Manifest) Validate() error {
 // annotation: what was meant to be its name was taken for two.
 var belowText = regexp.MustCompile(`^(spec\.template\.)?metadata\.(labels|annotations)\.([^.\\]|\\.)*\.`)
 
+// has says that a field is there; a key without a value, null in YAML, is not.
 func (m *Manifest) has(field string) bool {
-	return m.provided(field) || gjson.GetBytes(m.template.JSON, field).Exists()
+	return m.provided(field) || gjson.GetBytes(m.template.JSON, field).Type != gjson.Null
 }
 
 // isNameless says that there is a generateName instead.
@@ -111,7 +112,9 @@ func (m *Manifest) checkFixed() error {
 		v, ok, err := unstructured.NestedFieldNoCopy(o.Object, path...)
 		if _, is := v.(string); m.provided(field) || err != nil {
 			unstructured.RemoveNestedField(o.Object, path...)
-		} else if ok && !is {
+		} else if ok && v == nil && len(path) > 1 {
+			return fmt.Errorf("%s has no value; leave it out, or give it one", field)
+		} else if ok && v != nil && !is {
 			return fmt.Errorf("%s is no string; in YAML put it in quotes", field)
 		}
 	}
