@@ -151,8 +151,15 @@ func TestEmitNeedsARunningPipelineAndItsSource(t *testing.T) {
 		assert.ErrorIs(t, f.Emit(t.Context(), f.source, e), hearken.ErrNotRunning)
 		f.start(t)
 		assert.NoError(t, f.Emit(t.Context(), f.source, e))
-		for _, other := range []*hearken.EventSource{nil, {Name: "orders", Event: "created"}, hearken.DeadLetters("s")} {
-			assert.True(t, hearken.IsPermanent(f.Emit(t.Context(), other, e)))
+		for want, other := range map[string]*hearken.EventSource{
+			"hearken: emit for a nil event source":                          nil,
+			"hearken: emit for DeadLetters, which the pipeline alone emits": hearken.DeadLetters("s"),
+			"hearken: emit: the event source is another *EventSource than the orders/created of the pipeline's EventSources; use the same pointer":          {Name: "orders", Event: "created"},
+			"hearken: emit: the event source oders/created is not among the pipeline's EventSources; list it, with a nil Source if another process runs it": {Name: "oders", Event: "created"},
+		} {
+			err := f.Emit(t.Context(), other, e)
+			require.EqualError(t, err, want)
+			assert.True(t, hearken.IsPermanent(err))
 		}
 		assert.NoError(t, f.end())
 		assert.ErrorIs(t, f.Emit(t.Context(), f.source, e), hearken.ErrNotRunning)

@@ -270,6 +270,23 @@ func TestStoreThatHangsHoldsUpTheStartOnce(t *testing.T) {
 	})
 }
 
+// What ends Run before it has begun, such as a port that is taken, is the only thing
+// that has to be told.
+func TestRunThatEndsWhileItAsksTheStoreDoesNotWarn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeploy(func(a *hearken.Action) { a.Within = 0 }, new(script))
+		d.Sensors[0].Actions[0].When = d.built
+		store := new(joinStore)
+		store.tell(func(s *joinStore) { s.slow = day })
+		d.Store = store
+		out := logged(d.fixture, slog.LevelWarn)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		assert.NoError(t, d.Run(ctx))
+		assert.Empty(t, out.String())
+	})
+}
+
 // What had expired while the sensor ran says so; what would have since waited for
 // nobody.
 func TestWhatWaitsForARemovedSensorSaysWhy(t *testing.T) {

@@ -118,7 +118,17 @@ func (p *Pipeline) Emit(ctx context.Context, s *EventSource, e Event) error {
 	}
 	plan := r.sources[s]
 	if plan == nil {
-		return Permanent(errors.New("hearken: emit for an event source that is not among the pipeline's EventSources"))
+		return Permanent(refusedSource(p, s))
 	}
 	return r.publish(ctx, plan, e)
+}
+
+func refusedSource(p *Pipeline, s *EventSource) error {
+	switch {
+	case s == nil:
+		return errors.New("hearken: emit for a nil event source")
+	case s.Name == bus.DeadLetterSource:
+		return errors.New("hearken: emit for DeadLetters, which the pipeline alone emits")
+	}
+	return errors.New("hearken: emit: the event source " + unlisted(p, s))
 }

@@ -197,7 +197,9 @@ type Action struct {
 
 	// Reset ends the waiting at each time it names, as Within does: events that
 	// were stored before and after it do not join. What it clears is counted and
-	// logged. Any cron library's schedule fits. Nil: never.
+	// logged. Any cron library's schedule fits. It is asked in the process's time zone
+	// (time.Local): where processes of one sensor may have several, or midnight is
+	// to be that of another place, give the schedule a zone of its own. Nil: never.
 	Reset interface{ Next(time.Time) time.Time }
 
 	// Queue keeps every event of a dependency that waits, and joins them in the

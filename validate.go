@@ -319,8 +319,20 @@ func (m *mistakes) dependency(path string, p *Pipeline, d *Dependency) {
 	case s.Name == bus.DeadLetterSource:
 		m.name(path+".EventSource: DeadLetters", s.Event)
 	case !slices.Contains(p.EventSources, s):
-		m.Add(path+".EventSource", "%s/%s is not among the pipeline's EventSources; list it, with a nil Source if another process runs it", s.Name, s.Event)
+		m.Add(path+".EventSource", "%s", unlisted(p, s))
 	}
+}
+
+// unlisted says in what way s is none of the pipeline's event sources: a copy of
+// one looks as if it were.
+func unlisted(p *Pipeline, s *EventSource) string {
+	isCopy := func(listed *EventSource) bool {
+		return listed != nil && listed.Name == s.Name && listed.Event == s.Event
+	}
+	if slices.ContainsFunc(p.EventSources, isCopy) {
+		return fmt.Sprintf("is another *EventSource than the %s/%s of the pipeline's EventSources; use the same pointer", s.Name, s.Event)
+	}
+	return fmt.Sprintf("%s/%s is not among the pipeline's EventSources; list it, with a nil Source if another process runs it", s.Name, s.Event)
 }
 
 // reads finds what a trigger reads and the condition does not give.
@@ -332,9 +344,18 @@ func (m *mistakes) reads(path string, c Condition, reads []Read) {
 		case r.Dependency == nil:
 			m.Add(rpath, "reads a nil dependency")
 		case !slices.Contains(has, r.Dependency):
-			m.Add(rpath, "reads dependency %q, which is not in the action's When", r.Dependency.name())
+			m.Add(rpath, "%s", unmet(has, r.Dependency))
 		case !r.Optional && !requires(c, r.Dependency):
 			m.Add(rpath, "reads dependency %q, which may be absent under Any; give a default", r.Dependency.name())
 		}
 	}
+}
+
+// unmet says what is wrong with a read of d: a copy of a dependency looks as if it
+// were in the condition.
+func unmet(has []*Dependency, d *Dependency) string {
+	if slices.ContainsFunc(has, func(h *Dependency) bool { return h != nil && h.name() == d.name() }) {
+		return fmt.Sprintf("reads another *Dependency than the %q of the action's When; use the same pointer", d.name())
+	}
+	return fmt.Sprintf("reads dependency %q, which is not in the action's When", d.name())
 }

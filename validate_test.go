@@ -164,6 +164,16 @@ func TestValidate(t *testing.T) {
 			`Trigger.Payload["x"]: reads dependency "created", which may be absent under Any; give a default`,
 			`Trigger.URL: reads dependency "none", which is not in the action's When`, "Trigger: reads a nil dependency",
 		}},
+		{"copies of an event source and of a dependency", func(f *fixture, a *hearken.Action) {
+			f.EventSources = append(f.EventSources, nil)
+			copied, twin := *f.source, *f.dep
+			a.When = hearken.Any(nil, f.dep, &hearken.Dependency{Name: "d", EventSource: &copied})
+			a.Trigger = &part{reads: []hearken.Read{{Dependency: &twin, Path: `Payload["x"]`}}}
+		}, []string{
+			"EventSources[1]: is nil", "When.Any[0]: is nil",
+			`When["d"].EventSource: is another *EventSource than the orders/created of the pipeline's EventSources; use the same pointer`,
+			`Trigger.Payload["x"]: reads another *Dependency than the "created" of the action's When; use the same pointer`,
+		}},
 		{"what it reads beside nil", func(f *fixture, a *hearken.Action) {
 			a.When = hearken.All(nil, f.dep)
 			a.Trigger = &part{reads: []hearken.Read{{Dependency: f.dep}, {}}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,8 @@ var (
 //
 // The connection stays the caller's: its URLs, TLS, credentials and reconnect
 // settings. It should reconnect without end (nats.MaxReconnects(-1)), and must
-// stay open longer than the bus. ctx governs the call only.
+// stay open longer than the bus. Open does not wait for one that has not reached
+// a server yet (nats.RetryOnFailedConnect). ctx governs the call only.
 func Open(ctx context.Context, nc *nats.Conn, c Config) (*Bus, error) {
 	if nc == nil {
 		return nil, errors.New("natsbus: Open: the connection is nil")
@@ -82,9 +84,25 @@ func (b *Bus) apiPrefix() string {
 	return jetstream.DefaultAPIPrefix
 }
 
-func (b *Bus) openStreams(ctx context.Context) error {
-	if limit := b.js.Conn().MaxPayload(); limit < 2*letterReserve {
+// checkPayload says that the connection's server takes too little. A connection
+// that may have to wait for its first server knows nothing of one yet.
+func checkPayload(nc *nats.Conn) error {
+	switch limit := nc.MaxPayload(); {
+	case limit >= 2*letterReserve:
+		return nil
+	case limit > 0:
 		return fmt.Errorf("natsbus: the server's max_payload of %d bytes is too small, at least %d are needed", limit, 2*letterReserve)
+	}
+	err := fmt.Errorf("natsbus: the connection has not reached a server yet, of %s", strings.Join(nc.Servers(), ", "))
+	if last := nc.LastError(); last != nil {
+		err = fmt.Errorf("%w: %w", err, last)
+	}
+	return err
+}
+
+func (b *Bus) openStreams(ctx context.Context) error {
+	if err := checkPayload(b.js.Conn()); err != nil {
+		return err
 	}
 	var err error
 	if b.events, err = b.ensureStream(ctx, b.eventsConfig()); err != nil {

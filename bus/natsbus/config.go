@@ -98,8 +98,11 @@ func (c Config) validate() error {
 	if c.DedupeWindow < 100*time.Millisecond {
 		errs = append(errs, fmt.Errorf("natsbus: Config.DedupeWindow %v: at least 100ms", c.DedupeWindow))
 	}
-	if c.Replicas < 0 || c.PublishTimeout < 0 {
-		errs = append(errs, errors.New("natsbus: Config.Replicas and Config.PublishTimeout: not negative"))
+	if c.Replicas < 0 {
+		errs = append(errs, fmt.Errorf("natsbus: Config.Replicas %d: not negative", c.Replicas))
+	}
+	if c.PublishTimeout < 0 {
+		errs = append(errs, fmt.Errorf("natsbus: Config.PublishTimeout %v: not negative", c.PublishTimeout))
 	}
 	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package natsbus_test
 
 import (
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -25,13 +26,28 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestConfigMistakes(t *testing.T) {
-	_, err := natsbus.Config{Name: "a.b", AckWait: time.Millisecond, DedupeWindow: 1, Replicas: -1}.WithDefaults()
-	for _, field := range []string{"Name", "AckWait", "DedupeWindow", "Replicas"} {
+	_, err := natsbus.Config{Name: "a.b", AckWait: time.Millisecond, DedupeWindow: 1, Replicas: -1, PublishTimeout: -1}.WithDefaults()
+	for _, field := range []string{`Name "a.b"`, "AckWait 1ms", "DedupeWindow 1ns", "Replicas -1", "PublishTimeout -1ns"} {
 		assert.ErrorContains(t, err, "Config."+field)
 	}
 	_, err = natsbus.Open(t.Context(), nil, natsbus.Config{})
 	require.Error(t, err, "no connection")
 }
+
+func TestOpenBeforeThereIsAServer(t *testing.T) {
+	refused := errors.New("refused")
+	dialer := dialFunc(func(string, string) (net.Conn, error) { return nil, refused })
+	nc, err := nats.Connect("nats://user:secret@nats.test:4222", nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.SetCustomDialer(dialer))
+	require.NoError(t, err)
+	defer nc.Close()
+	_, err = natsbus.Open(t.Context(), nc, natsbus.Config{})
+	require.ErrorContains(t, err, "the connection has not reached a server yet, of nats://nats.test:4222")
+	assert.NotContains(t, err.Error(), "max_payload")
+}
+
+type dialFunc func(network, address string) (net.Conn, error)
+
+func (f dialFunc) Dial(network, address string) (net.Conn, error) { return f(network, address) }
 
 func TestMerge(t *testing.T) {
 	want := natsbus.EventsConfig(natsbus.Config{Name: "n"})

@@ -122,9 +122,14 @@ func run(ctx context.Context, duration, every time.Duration) (err error) {
 	for give := time.Now().Add(time.Minute); l.lost() != 0 && time.Now().Before(give) && ctx.Err() == nil; {
 		time.Sleep(10 * time.Millisecond)
 	}
-	fmt.Printf("%s lost %d duplicates %d\n", l, l.lost(), l.duplicates())
-	if l.lost() != 0 {
-		err = errors.Join(err, errors.New("events are lost"))
+	switch {
+	case ctx.Err() != nil: // Ctrl-C, which ends the replicas too: nobody is left to fire what waits
+		fmt.Printf("%s waiting %d duplicates %d\n", l, l.lost(), l.duplicates())
+	default:
+		fmt.Printf("%s lost %d duplicates %d\n", l, l.lost(), l.duplicates())
+		if l.lost() != 0 {
+			err = errors.Join(err, errors.New("events are lost"))
+		}
 	}
 	cancel()
 	return errors.Join(err, <-ended)
@@ -139,7 +144,7 @@ func post(ctx context.Context, p *hearken.Pipeline, orders *hearken.EventSource,
 	for n := 0; time.Since(began) < duration && ctx.Err() == nil; {
 		<-tick.C
 		if time.Now().After(kill) {
-			if err := c.killOne(ctx); err != nil {
+			if err := c.killOne(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
 			kill = kill.Add(every)

@@ -21,6 +21,25 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// Who has seen enough presses Ctrl-C, and is not told that events are lost.
+func TestInterrupted(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-for", "1h", "-every", "900ms")
+	cmd.Env = append(os.Environ(), "REPLICAS=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	require.True(t, lines.Scan())
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	last := ""
+	for lines.Scan() {
+		last = lines.Text()
+	}
+	assert.Regexp(t, `^accepted \d+ fired \d+ waiting \d+ duplicates \d+$`, last)
+	assert.NoError(t, cmd.Wait())
+}
+
 func TestNothingIsLost(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-for", "3s", "-every", "900ms")
 	cmd.Env = append(os.Environ(), "REPLICAS=1", "GORACE=atexit_sleep_ms=0")

@@ -269,14 +269,15 @@ func (e *Engine) Clear(ctx context.Context, f *Firing) error {
 const never = 2200
 
 // deadline returns when an event of the action that was stored at the given time
-// waits no longer, and whether a reset ends it.
+// waits no longer, and whether a reset ends it. The schedule is asked in one zone,
+// whatever zone the bus tells the time in: midnight is to be one time.
 func (a *Action) deadline(stored time.Time) deadline {
 	var d deadline
 	if a.Within > 0 {
 		d.at = stored.Add(a.Within)
 	}
 	if a.Reset != nil {
-		if next := a.Reset.Next(stored); !next.IsZero() && (d.at.IsZero() || next.Before(d.at)) {
+		if next := a.Reset.Next(stored.Local()); !next.IsZero() && (d.at.IsZero() || next.Before(d.at)) {
 			d = deadline{at: next, reset: true}
 		}
 	}

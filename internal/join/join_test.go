@@ -238,6 +238,17 @@ func TestFull(t *testing.T) {
 	}
 }
 
+func TestResetIsAskedInTheLocalZone(t *testing.T) {
+	var asked *time.Location
+	a := &Action{Reset: schedule(func(t time.Time) time.Time { asked = t.Location(); return t.Add(time.Hour) })}
+	a.deadline(time.Now().In(time.FixedZone("z", 14*3600)))
+	assert.Equal(t, time.Local, asked)
+}
+
+type schedule func(t time.Time) time.Time
+
+func (s schedule) Next(t time.Time) time.Time { return s(t) }
+
 // TestClocks has windows and schedules that no clock reaches, and events from
 // before and after all time.
 func TestClocks(t *testing.T) {

@@ -101,11 +101,20 @@ func (r *run) calling(ctx context.Context, c call, beside time.Duration, do func
 	defer cancel()
 	err := do(ctx)
 	if err != nil {
-		r.account.failed(r.out.Logger, c, fmt.Errorf("queue %s: %w", r.Queue, err))
+		r.account.failed(r.out.Logger, c, fmt.Errorf("queue %s: %w", r.where(), err))
 	} else {
 		r.account.succeeded(r.out.Logger, c)
 	}
 	return err
+}
+
+// where says which queue is meant: one by name is looked for in the client's region,
+// and a wrong region looks like a queue that is not there.
+func (r *run) where() string {
+	if c, ok := r.Client.(*sqs.Client); ok && !r.isURL() {
+		return r.Queue + " in " + c.Options().Region
+	}
+	return r.Queue
 }
 
 // work emits what the queue has until ctx ends, and then tidies up: what is

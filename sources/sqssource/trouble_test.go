@@ -52,7 +52,7 @@ func TestTroubleIsSurvivedAndShown(t *testing.T) {
 				var api smithy.APIError
 				require.ErrorAs(t, w.trouble(), &api)
 				assert.Equal(t, c.code, api.ErrorCode())
-				assert.ErrorContains(t, w.trouble(), "queue q: ", "which queue")
+				assert.ErrorContains(t, w.trouble(), "queue q in us-east-1: ", "which queue")
 				assert.Less(t, w.source.Report().Trouble.Time.Sub(began), 10*time.Second, "since when")
 				assert.Less(t, w.Calls(c.operation), 40, "with pauses")
 				w.Send("q", "hello", "")

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/hearken-go/hearken"
 )
@@ -116,6 +117,8 @@ func (t *Trigger) parsed() (*url.URL, error) {
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
+	case !strings.Contains(raw, "://"): // url.Parse makes of localhost:80 a scheme
+		return nil, errors.New("does not begin with http:// or https://")
 	case err != nil:
 		var bad *url.Error
 		if errors.As(err, &bad) {

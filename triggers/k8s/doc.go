@@ -24,6 +24,10 @@
 // for a JSON patch that tests first. Delete with a uid never deletes what was
 // created anew under the name.
 //
+// A field that the kind does not have, such as of a misspelt Dest, is dropped by
+// the API server, and the firing succeeds. It only warns, which client-go logs, or
+// hands to Config.WarningHandler.
+//
 // # What another attempt can help
 //
 // Failed lists what is Permanent. A kind that the API does not serve is not: its

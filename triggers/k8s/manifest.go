@@ -99,8 +99,9 @@ func (m *Manifest) Kind() schema.GroupVersionKind {
 // annotation: what was meant to be its name was taken for two.
 var belowText = regexp.MustCompile(`^(spec\.template\.)?metadata\.(labels|annotations)\.([^.\\]|\\.)*\.`)
 
+// has says that a field is there; a key without a value, null in YAML, is not.
 func (m *Manifest) has(field string) bool {
-	return m.provided(field) || gjson.GetBytes(m.template.JSON, field).Exists()
+	return m.provided(field) || gjson.GetBytes(m.template.JSON, field).Type != gjson.Null
 }
 
 // isNameless says that there is a generateName instead.
@@ -147,12 +148,16 @@ func (m *Manifest) checkNames(o *unstructured.Unstructured) (errs []error) {
 	for _, field := range []string{"apiVersion", "kind", "metadata.name", "metadata.generateName", "metadata.namespace"} {
 		path := strings.Split(field, ".")
 		v, ok, err := unstructured.NestedFieldNoCopy(o.Object, path...)
-		_, is := v.(string)
-		if m.provided(field) || err != nil || ok && !is {
-			unstructured.RemoveNestedField(o.Object, path...)
+		if _, is := v.(string); is && !m.provided(field) {
+			continue
 		}
-		if ok && !is && !m.provided(field) {
+		unstructured.RemoveNestedField(o.Object, path...)
+		switch {
+		case !ok || err != nil || m.provided(field):
+		case v != nil:
 			errs = append(errs, fmt.Errorf("%s is no string; in YAML put it in quotes", field))
+		case len(path) > 1: // a type without a value is told to be missing
+			errs = append(errs, fmt.Errorf("%s has no value; leave it out, or give it one", field))
 		}
 	}
 	return errs

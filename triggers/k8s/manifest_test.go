@@ -74,6 +74,17 @@ func TestManifestMistakes(t *testing.T) {
 	assert.NoError(t, given.Validate(), "what a parameter provides is not missed")
 }
 
+// A key without a value is what a template looks like where a value was forgotten.
+func TestManifestWithKeysWithoutValues(t *testing.T) {
+	for text, says := range map[string]string{
+		"apiVersion:\nkind:\nmetadata: {name: a}":                           "Text: has no apiVersion\nText: has no kind",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName:":       "Text: has neither a metadata.name nor a metadata.generateName\nText: metadata.generateName has no value; leave it out, or give it one",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: }": "Text: metadata.namespace has no value; leave it out, or give it one",
+	} {
+		assert.EqualError(t, (&k8s.Manifest{Text: text}).Validate(), says)
+	}
+}
+
 // What is wrong in each firing is found before the first.
 func TestManifestKind(t *testing.T) {
 	kind := params.Param{Dest: "kind", Value: params.Const("Job")}

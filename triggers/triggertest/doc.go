@@ -8,6 +8,10 @@
 //   - [NewFiring] makes a firing for a unit test of one trigger.
 //   - [Start] runs a pipeline for the length of a test.
 //
+// Wait needs a context that ends before the test does, as t.Context does not, or a
+// test of what does not fire hangs. That nothing fires is seen in Firings after
+// synctest.Wait, and why in the pipeline's Health.
+//
 // Recorder, Gate and Start work inside a testing/synctest bubble. The package
 // imports package testing and is for tests only.
 package triggertest

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/bus/memory"
@@ -70,33 +72,38 @@ func ExampleGate() {
 	// 1
 }
 
-// A test of a pipeline, which stops with the test.
+// A test of a pipeline, which stops with the test. In the bubble the retry takes no
+// time, and neither does the minute after which the test fails if nothing fires.
 func ExampleStart() {
 	// As in func TestBuild(t *testing.T).
 	test := func(t *testing.T) {
-		fired := new(triggertest.Recorder)
-		push := &hearken.EventSource{Name: "git", Event: "push"}
-		p := &hearken.Pipeline{
-			Name:         "test",
-			Bus:          &memory.Bus{},
-			EventSources: []*hearken.EventSource{push},
-			Sensors: []hearken.Sensor{{Name: "build", Actions: []hearken.Action{{
-				When:    &hearken.Dependency{EventSource: push},
-				Trigger: fired,
-			}}}},
-		}
-		triggertest.Start(t, p)
+		synctest.Test(t, func(t *testing.T) {
+			fired := &triggertest.Recorder{Then: triggertest.FailFirst(1, errors.New("not yet"))}
+			push := &hearken.EventSource{Name: "git", Event: "push"}
+			p := &hearken.Pipeline{
+				Name:         "test",
+				Bus:          &memory.Bus{},
+				EventSources: []*hearken.EventSource{push},
+				Sensors: []hearken.Sensor{{Name: "build", Actions: []hearken.Action{{
+					When:    &hearken.Dependency{EventSource: push},
+					Trigger: fired,
+				}}}},
+			}
+			triggertest.Start(t, p)
 
-		e, err := hearken.NewEvent("commit", "42", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Emit(t.Context(), push, e); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := fired.Wait(t.Context(), 1); err != nil {
-			t.Error(err)
-		}
+			e, err := hearken.NewEvent("commit", "42", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Emit(t.Context(), push, e); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if _, err := fired.Wait(ctx, 1); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	_ = test
 }

@@ -60,7 +60,8 @@ func (r *Recorder) list(list *[]hearken.Firing) []hearken.Firing {
 }
 
 // Wait returns Firings as soon as there are n. When ctx ends first it returns
-// those there are and an error that wraps ctx's.
+// those there are and an error that wraps ctx's. Give ctx a deadline: t.Context ends
+// with the test only, which then waits for what never comes.
 func (r *Recorder) Wait(ctx context.Context, n int) ([]hearken.Firing, error) {
 	return r.wait(ctx, n, &r.firings, "firings")
 }

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,23 +102,21 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 }
 
 func (c Config) options() (*server.Options, error) {
-	maxEvent := c.MaxEvent
-	if maxEvent == 0 {
-		maxEvent = defaultMaxEvent
-	}
-	if maxEvent < 1<<10 || maxEvent > maxEventLimit {
-		return nil, fmt.Errorf("embedded: Config.MaxEvent %d: from %d to %d", maxEvent, 1<<10, maxEventLimit)
-	}
+	maxEvent := cmp.Or(c.MaxEvent, defaultMaxEvent)
 	opts := &server.Options{
 		JetStream:              true,
 		JetStreamMaxMemory:     c.MaxMemory,
 		JetStreamMaxStore:      c.MaxDisk,
-		MaxPayload:             int32(maxEvent + headroom),
+		MaxPayload:             int32(min(maxEvent, maxEventLimit) + headroom),
 		DontListen:             c.Listen == "",
 		NoSigs:                 true,
 		NoLog:                  true, // until our logger is set
 		NoSystemAccount:        true,
 		DisableJetStreamBanner: true,
+	}
+	var errs []error
+	if maxEvent < 1<<10 || maxEvent > maxEventLimit {
+		errs = append(errs, fmt.Errorf("embedded: Config.MaxEvent %d: from %d to %d", maxEvent, 1<<10, maxEventLimit))
 	}
 	switch {
 	case c.Sync == SyncAlways:
@@ -125,11 +124,11 @@ func (c Config) options() (*server.Options, error) {
 	case c.Sync == 0:
 		opts.SyncInterval = defaultSync
 	case c.Sync < minSync:
-		return nil, fmt.Errorf("embedded: Config.Sync %v: SyncAlways, or at least %v", c.Sync, minSync)
+		errs = append(errs, fmt.Errorf("embedded: Config.Sync %v: SyncAlways, or at least %v", c.Sync, minSync))
 	default:
 		opts.SyncInterval = c.Sync
 	}
-	return opts, listen(opts, c.Listen)
+	return opts, errors.Join(append(errs, listen(opts, c.Listen))...)
 }
 
 func listen(opts *server.Options, address string) error {

@@ -42,7 +42,7 @@ type Parser struct {
 
 	// Location is the time zone of expressions that do not begin with TZ= or
 	// CRON_TZ=. Nil: that of the time which Next is given, for a
-	// calendar.Source its Location.
+	// calendar.Source its Location, for a Reset the process's, time.Local.
 	Location *time.Location
 }
 
