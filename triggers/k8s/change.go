@@ -28,7 +28,7 @@ func (a *action) create(ctx context.Context) (*unstructured.Unstructured, error)
 		return nil, hearken.Permanent(errors.New("an object to create has no resourceVersion and no uid"))
 	}
 	Mark(a.object, a.firing)
-	return a.Client.create(ctx, a.object, createMode{a.fieldManager(), a.Operation == CreateIfAbsent})
+	return a.Client.create(ctx, a.object, createMode{a.fieldManager(), a.fieldValidation(), a.Operation == CreateIfAbsent})
 }
 
 // change is what Update does to the object.
@@ -57,7 +57,7 @@ func (a *action) merge(ctx context.Context) (*unstructured.Unstructured, error) 
 		fresh := over.DeepCopy()
 		Mark(fresh, a.firing)
 		annotate(fresh, ChangeAnnotation, a.firing.ID)
-		made, err = a.resource.Create(ctx, fresh, metav1.CreateOptions{FieldManager: a.fieldManager()})
+		made, err = a.resource.Create(ctx, fresh, metav1.CreateOptions{FieldManager: a.fieldManager(), FieldValidation: a.fieldValidation()})
 		if !apierrors.IsAlreadyExists(err) {
 			return made, err
 		}
@@ -135,7 +135,8 @@ func (a *action) updateOnce(ctx context.Context, change func(*unstructured.Unstr
 	if a.Subresource == "" {
 		annotate(changed, ChangeAnnotation, a.firing.ID)
 	}
-	return a.resource.Update(ctx, changed, metav1.UpdateOptions{FieldManager: a.fieldManager()}, a.subresources()...)
+	return a.resource.Update(ctx, changed,
+		metav1.UpdateOptions{FieldManager: a.fieldManager(), FieldValidation: a.fieldValidation()}, a.subresources()...)
 }
 
 func annotate(o *unstructured.Unstructured, name, value string) {

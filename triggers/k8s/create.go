@@ -22,8 +22,9 @@ func (c *Client) CreateOnce(ctx context.Context, o *unstructured.Unstructured) (
 }
 
 type createMode struct {
-	fieldManager string
-	ifAbsent     bool // any object of the name is good
+	fieldManager    string
+	fieldValidation string // empty: as the server has it
+	ifAbsent        bool   // any object of the name is good
 }
 
 func (c *Client) create(ctx context.Context, o *unstructured.Unstructured, mode createMode) (*unstructured.Unstructured, error) {
@@ -38,7 +39,7 @@ func (c *Client) create(ctx context.Context, o *unstructured.Unstructured, mode 
 	if err := c.checkOwners(ctx, o); err != nil {
 		return nil, err
 	}
-	made, err := r.Create(ctx, o, metav1.CreateOptions{FieldManager: mode.fieldManager})
+	made, err := r.Create(ctx, o, metav1.CreateOptions{FieldManager: mode.fieldManager, FieldValidation: mode.fieldValidation})
 	if !apierrors.IsAlreadyExists(err) {
 		return made, err
 	}

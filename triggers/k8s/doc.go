@@ -24,9 +24,8 @@
 // for a JSON patch that tests first. Delete with a uid never deletes what was
 // created anew under the name.
 //
-// A field that the kind does not have, such as of a misspelt Dest, is dropped by
-// the API server, and the firing succeeds. It only warns, which client-go logs, or
-// hands to Config.WarningHandler.
+// A field that the kind does not have, such as of a misspelt Dest, is an error that
+// names it, unless Trigger.FieldValidation says otherwise.
 //
 // # What another attempt can help
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -108,8 +109,9 @@ func retold(err error, s metav1.Status) error {
 			text += ": " + cause.Message
 		}
 	}
-	if len(text) > maxMessage {
-		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	if len(text) > maxMessage { // what is wrong may stand behind the object
+		const tail = maxMessage / 4
+		text = strings.ToValidUTF8(text[:maxMessage-tail]+"…"+text[len(text)-tail:], "")
 	}
 	if text == err.Error() {
 		return err
@@ -119,17 +121,27 @@ func retold(err error, s metav1.Status) error {
 
 // hidden says of what is invalid only where it is.
 func hidden(err error, s metav1.Status) error {
-	if s.Code != http.StatusBadRequest && s.Code != http.StatusUnprocessableEntity {
+	if s.Code != http.StatusBadRequest && s.Code != http.StatusUnprocessableEntity && !isMistyped(s) {
 		return err
 	}
 	text := fmt.Sprintf("the API server says %s", cmp.Or(string(s.Reason), fmt.Sprint(s.Code)))
+	if isMistyped(s) {
+		text = mistyped
+	}
 	for _, cause := range causes(s) {
 		if cause.Field != "" {
 			text += ", " + cause.Field
 		}
 	}
+	if found := unknownFields.FindString(s.Message); found != "" {
+		text += ": " + found
+	}
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: s.Status, Code: s.Code, Reason: s.Reason, Message: text}}
 }
+
+// unknownFields is what names fields and has no values.
+var unknownFields = regexp.MustCompile(
+	`(strict decoding error: (unknown|duplicate) field "[^"]*"(, (unknown|duplicate) field "[^"]*")*|\.[\w.-]+: field not declared in schema)$`)
 
 func isSecret(o *unstructured.Unstructured) bool {
 	return o != nil && o.GetKind() == "Secret" && o.GetAPIVersion() == "v1"
@@ -144,7 +156,15 @@ func isPermanent(s metav1.Status) bool {
 	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusConflict, http.StatusGone, http.StatusTooManyRequests:
 		return false
 	}
-	return s.Code >= 400 && s.Code < 500 || tooLargeForStore(s)
+	return s.Code >= 400 && s.Code < 500 || tooLargeForStore(s) || isMistyped(s)
+}
+
+const mistyped = "failed to create typed patch object"
+
+// isMistyped knows an object to apply that is none of its kind, which the API server
+// takes for an error of its own.
+func isMistyped(s metav1.Status) bool {
+	return s.Code == http.StatusInternalServerError && strings.Contains(s.Message, mistyped)
 }
 
 // passes knows the refusals that are no matter of rights.

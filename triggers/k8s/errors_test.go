@@ -57,6 +57,7 @@ func TestAnswers(t *testing.T) {
 		"too large":       {413, "RequestEntityTooLarge", "limit is 3145728", nil, true, ""},
 		"media type":      {415, "UnsupportedMediaType", "no such patch", nil, true, ""},
 		"invalid":         {422, "Invalid", "metadata.name: Invalid value", nil, true, ""},
+		"mistyped":        {500, "", "failed to create typed patch object (a/a; /v1, Kind=ConfigMap): .dta: field not declared in schema", nil, true, ".dta: field not declared in schema"},
 		"object absent":   {404, "NotFound", `configmaps "a" not found`, []any{"name", "a", "kind", "configmaps"}, true, ""},
 		"etcd's limit":    {500, "InternalError", "etcdserver: request is too large", nil, true, ""},
 		"etcd client's":   {500, "InternalError", "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097434 vs. 2097152)", nil, true, ""},
@@ -88,9 +89,11 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestLongMessagesAreCut(t *testing.T) {
-	err := k8s.Failed(t.Context(), "patch", configMap("a"), apierrors.NewBadRequest(strings.Repeat("ü", 4000)))
+	err := k8s.Failed(t.Context(), "patch", configMap("a"), apierrors.NewBadRequest(strings.Repeat("ü", 4000)+"end"))
 	assert.Less(t, len(err.Error()), 1100)
-	assert.True(t, strings.HasSuffix(err.Error(), "üü…"), err)
+	assert.Contains(t, err.Error(), "ConfigMap default/a: üü")
+	assert.Contains(t, err.Error(), "üü…üü")
+	assert.True(t, strings.HasSuffix(err.Error(), "üüend"), err)
 	assert.True(t, apierrors.IsBadRequest(err), "what was said is wrapped")
 }
 

@@ -15,8 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hearken-go/hearken"
 	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/hearken-go/hearken/triggers/params"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -124,6 +126,63 @@ func TestServerInvalid(t *testing.T) {
 		big.Object["data"] = map[string]any{"a": strings.Repeat("x", size+1000)}
 		fails(t, &k8s.Trigger{Client: c, Object: fixed(big)}, firing(t, "1"), true, "create ConfigMap "+c.Namespace+"/big: ", says)
 	}
+}
+
+// TestServerUnknownFields asks each operation to write a field that there is not.
+func TestServerUnknownFields(t *testing.T) {
+	t.Parallel()
+	c := admin(t)
+	put(t, c, parse(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}`))
+	o := parse(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, dta: {a: "1"}}`)
+	add := hearken.PayloadFunc(func(hearken.Firing) ([]byte, error) {
+		return []byte(`[{"op": "add", "path": "/dta", "value": {}}]`), nil
+	})
+	for _, trigger := range []*k8s.Trigger{
+		{Operation: k8s.Create},
+		{Operation: k8s.CreateIfAbsent},
+		{Operation: k8s.Update, Change: func(_ hearken.Firing, u *unstructured.Unstructured) error {
+			u.Object["dta"] = map[string]any{}
+			return nil
+		}},
+		{Operation: k8s.Merge},
+		{Operation: k8s.MergePatch},
+		{Operation: k8s.StrategicMergePatch},
+		{Operation: k8s.JSONPatch, Patch: add},
+	} {
+		trigger.Client, trigger.Object = c, fixed(o)
+		fails(t, trigger, firing(t, "1"), true, trigger.Operation.String()+" ConfigMap "+c.Namespace+"/a: ", `unknown field "dta"`)
+	}
+	fails(t, &k8s.Trigger{Client: c, Object: fixed(o), Operation: k8s.Apply}, firing(t, "1"), true, ".dta: field not declared")
+	absent := o.DeepCopy()
+	absent.SetName("b")
+	fails(t, &k8s.Trigger{Client: c, Object: fixed(absent), Operation: k8s.Merge}, firing(t, "1"), true, `unknown field "dta"`)
+	fires(t, &k8s.Trigger{Client: c, Object: fixed(absent), FieldValidation: metav1.FieldValidationWarn}, firing(t, "1"))
+	assert.NotContains(t, get(t, c, absent).Object, "dta")
+}
+
+func TestServerUnknownFieldsOfSecrets(t *testing.T) {
+	t.Parallel()
+	c := admin(t)
+	put(t, c, parse(t, `{apiVersion: v1, kind: Secret, metadata: {name: a}}`))
+	secret := parse(t, `{apiVersion: v1, kind: Secret, metadata: {name: a}, stringDat: {key: secret1}, stringData: {key: secret2}}`)
+	for operation, says := range map[k8s.Operation]string{
+		k8s.Create:              `unknown field "stringDat"`,
+		k8s.MergePatch:          `unknown field "stringDat"`,
+		k8s.StrategicMergePatch: `unknown field "stringDat"`,
+		k8s.Apply:               ".stringDat: field not declared in schema",
+	} {
+		trigger := &k8s.Trigger{Client: c, Object: fixed(secret), Operation: operation}
+		err := trigger.Fire(t.Context(), firing(t, "1"))
+		require.ErrorContains(t, err, says)
+		assert.True(t, hearken.IsPermanent(err))
+		assert.NotContains(t, err.Error(), "secret1")
+		assert.NotContains(t, err.Error(), "secret2")
+	}
+	secret.Object["data"] = map[string]any{"key": 4711}
+	err := (&k8s.Trigger{Client: c, Object: fixed(secret), Operation: k8s.Apply}).Fire(t.Context(), firing(t, "1"))
+	require.Error(t, err)
+	assert.True(t, hearken.IsPermanent(err))
+	assert.NotContains(t, err.Error(), "4711")
 }
 
 // A custom resource has no limit of its own, so that it is the store that turns

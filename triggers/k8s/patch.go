@@ -21,7 +21,7 @@ func (a *action) patch(ctx context.Context) (*unstructured.Unstructured, error) 
 		return nil, err
 	}
 	made, err := a.resource.Patch(ctx, a.object.GetName(), patchType(a.Operation), body,
-		metav1.PatchOptions{FieldManager: a.fieldManager()}, a.subresources()...)
+		metav1.PatchOptions{FieldManager: a.fieldManager(), FieldValidation: a.fieldValidation()}, a.subresources()...)
 	if a.Operation == JSONPatch && saysNoMore(err) {
 		err = fmt.Errorf("a test in the patch does not hold, or a path of it is not there: %w", err)
 	}
@@ -177,6 +177,11 @@ func (a *action) apply(ctx context.Context) (*unstructured.Unstructured, error) 
 	}
 	o := a.object.DeepCopy()
 	o.SetManagedFields(nil)
-	made, err := a.resource.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: a.fieldManager(), Force: a.Force}, a.subresources()...)
+	raw, err := json.Marshal(o.Object)
+	if err != nil {
+		return nil, hearken.Permanent(err)
+	}
+	made, err := a.resource.Patch(ctx, o.GetName(), types.ApplyPatchType, raw,
+		metav1.PatchOptions{FieldManager: a.fieldManager(), FieldValidation: a.fieldValidation(), Force: &a.Force}, a.subresources()...)
 	return made, a.guardFailed(err)
 }

@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -87,6 +88,13 @@ type Trigger struct {
 	// FieldManager is whom the API server notes down for the fields. Empty:
 	// hearken/ and the pipeline's name.
 	FieldManager string
+
+	// FieldValidation says what the API server does about fields that the kind does
+	// not have, such as one of a misspelt Dest: metav1.FieldValidationStrict refuses
+	// the object, FieldValidationWarn and FieldValidationIgnore have it without them.
+	// Empty: Strict, as with kubectl. A server before Kubernetes 1.25 knows Ignore
+	// only.
+	FieldValidation string
 
 	// Force lets Apply take fields that others manage. Otherwise that is a
 	// Permanent error, which names both.
@@ -184,6 +192,10 @@ func (a *action) fieldManager() string {
 		return a.FieldManager
 	}
 	return fieldManager(a.firing.Pipeline)
+}
+
+func (a *action) fieldValidation() string {
+	return cmp.Or(a.FieldValidation, metav1.FieldValidationStrict)
 }
 
 func (a *action) subresources() []string {

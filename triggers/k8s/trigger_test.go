@@ -53,7 +53,7 @@ func TestCreate(t *testing.T) {
 	require.NotNil(t, o)
 	assert.Equal(t, map[string]any{"greeting": "hello", "name": "web"}, o["data"])
 	assert.True(t, k8s.MadeBy(&unstructured.Unstructured{Object: o}, f))
-	assert.Contains(t, s.Requests(), "POST /api/v1/namespaces/default/configmaps?fieldManager=hearken%2Fpipeline")
+	assert.Contains(t, s.Requests(), "POST /api/v1/namespaces/default/configmaps?fieldManager=hearken%2Fpipeline&fieldValidation=Strict")
 }
 
 func TestCreateIfAbsent(t *testing.T) {
@@ -413,7 +413,7 @@ func TestFieldManager(t *testing.T) {
 	}
 	trigger.FieldManager = "me"
 	require.NoError(t, trigger.Fire(t.Context(), f))
-	assert.Contains(t, s.Requests()[len(s.Requests())-1], "fieldManager=me&force=false")
+	assert.Contains(t, s.Requests()[len(s.Requests())-1], "fieldManager=me&fieldValidation=Strict&force=false")
 }
 
 func TestObjectsRefused(t *testing.T) {

@@ -52,6 +52,7 @@ func (t *Trigger) validateByOperation(m *mistakes) {
 	m.only("Change", t.Change != nil, t.Operation == Update, "Update")
 	m.only("Patch", t.Patch != nil, patches, "MergePatch, StrategicMergePatch and JSONPatch; others act by Object")
 	m.only("Subresource", t.Subresource != "", patches || t.Operation == Update || t.Operation == Apply, "Update, Apply and patches")
+	m.only("FieldValidation", t.FieldValidation != "", t.Operation != Delete, "operations that write an object")
 	m.only("Force", t.Force, t.Operation == Apply, "Apply")
 	m.only("Propagation", t.Propagation != "", t.Operation == Delete, "Delete")
 	m.only("MaxName", t.MaxName != 0, t.creates(), "Create, CreateIfAbsent and Merge, which make names")
@@ -67,6 +68,11 @@ func (t *Trigger) validateByOperation(m *mistakes) {
 	case "", metav1.DeletePropagationBackground, metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan:
 	default:
 		m.Add("Propagation", "%q is none; say Background, Foreground or Orphan", t.Propagation)
+	}
+	switch t.FieldValidation {
+	case "", metav1.FieldValidationStrict, metav1.FieldValidationWarn, metav1.FieldValidationIgnore:
+	default:
+		m.Add("FieldValidation", "%q is none; say Strict, Warn or Ignore", t.FieldValidation)
 	}
 	if len(t.FieldManager) > maxFieldManager || strings.ContainsFunc(t.FieldManager, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		m.Add("FieldManager", "is longer than %d bytes, or not printable", maxFieldManager)

@@ -66,6 +66,8 @@ func TestMistakes(t *testing.T) {
 		"Wait.For: is -1ns; a wait takes time":                                {Client: c, Object: manifest(), Wait: k8s.Policy{For: -1, Until: []k8s.Condition{{Path: "a"}}}},
 		"Wait: is for operations that leave an object":                        {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, Wait: k8s.Policy{For: 1, Until: []k8s.Condition{{Path: "a"}}}},
 		"FieldManager: is longer than 128 bytes, or not printable":            {Client: c, Object: manifest(), FieldManager: "a\n"},
+		`FieldValidation: "strict" is none; say Strict, Warn or Ignore`:       {Client: c, Object: manifest(), FieldValidation: "strict"},
+		"FieldValidation: is for operations that write an object":             {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, FieldValidation: "Warn"},
 		`Propagation: "orphan" is none; say Background, Foreground or Orphan`: {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, Propagation: "orphan"},
 	} {
 		assert.EqualError(t, trigger.Validate(), says)
