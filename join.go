@@ -238,7 +238,7 @@ func (s *sensorRun) finish(t *task) {
 func (s *sensorRun) clear(t *task) {
 	ctx, cancel := context.WithTimeout(s.run.settling, storeTimeout)
 	defer cancel()
-	if err := s.joins.Clear(ctx, t.join.firing); err != nil {
+	if err := guarded("the store", func() error { return s.joins.Clear(ctx, t.join.firing) }); err != nil {
 		s.hold(t, err)
 		return
 	}
