@@ -283,7 +283,9 @@ func (s *sensorRun) sweepOnce() (err error) {
 	defer cancel()
 	floor, err := s.subscription().Floor(ctx)
 	if err != nil { // the versions are said to run all the same, or other processes would take them for gone
-		return errors.Join(err, s.joins.Open(s.run.intake))
+		opening, stop := context.WithTimeout(s.run.intake, storeTimeout) // it may be away with the bus
+		defer stop()
+		return errors.Join(err, s.joins.Open(opening))
 	}
 	sweeping, stop := context.WithTimeout(s.run.intake, sweepTimeout)
 	defer stop()
