@@ -58,6 +58,9 @@ func (s *sourcePlan) stamped(e Event, now time.Time, span *publishing) (Event, e
 	if c.ID != "" && strings.TrimSpace(c.ID) == "" {
 		return e, errors.New("has a blank id")
 	}
+	if c.Time != nil && !isTimestamp(c.Time.Time) {
+		return e, fmt.Errorf("time %v: %w", c.Time, errTimestamp)
+	}
 	if err := checkExtensions(c.Extensions); err != nil {
 		return e, err
 	}
@@ -111,11 +114,24 @@ func checkExtensions(x map[string]any) error {
 		if !isExtensionName(name) {
 			return fmt.Errorf("extension %q: a name is lower-case letters and digits (CloudEvents 1.0, 3.1), and none of the attributes'", name)
 		}
-		if _, err := types.Validate(value); err != nil {
+		of, err := types.Validate(value)
+		if err != nil {
 			return fmt.Errorf("extension %q: %T is no type of CloudEvents: %w", name, value, err)
+		}
+		if t, ok := of.(types.Timestamp); ok && !isTimestamp(t.Time) {
+			return fmt.Errorf("extension %q: time %v: %w", name, t, errTimestamp)
 		}
 	}
 	return nil
+}
+
+var errTimestamp = errors.New("RFC 3339, the text of a CloudEvents time, has the years 0 to 9999 in UTC")
+
+// isTimestamp reports whether t can be read again from its text: a store or a bus
+// could not give back an event whose time cannot.
+func isTimestamp(t time.Time) bool {
+	year := t.UTC().Year()
+	return 0 <= year && year <= 9999
 }
 
 func isExtensionName(name string) bool {

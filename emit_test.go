@@ -98,6 +98,14 @@ func TestEmitRefuses(t *testing.T) {
 		{"an extension named as an attribute", with(func(e *hearken.Event) { e.Context.(*event.EventContextV1).Extensions = map[string]any{"id": "x"} }), `extension "id"`},
 		{"an extension of no type", with(func(e *hearken.Event) { e.Context.(*event.EventContextV1).Extensions = map[string]any{"x": struct{}{}} }), `extension "x": struct {} is no type of CloudEvents`},
 		{"a nil extension", with(func(e *hearken.Event) { e.Context.(*event.EventContextV1).Extensions = map[string]any{"x": nil} }), `extension "x"`},
+		{"a year that RFC 3339 has not", with(func(e *hearken.Event) { e.SetTime(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)) }), "time 10000-01-01T00:00:00Z: RFC 3339"},
+		{"nor in UTC", with(func(e *hearken.Event) {
+			e.SetTime(time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200)))
+		}), "RFC 3339"},
+		{"a year before Christ", with(func(e *hearken.Event) { e.SetTime(time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)) }), "RFC 3339"},
+		{"such a time as an extension", with(func(e *hearken.Event) {
+			e.SetExtension("until", time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC))
+		}), `extension "until": time 10000-01-01T00:00:00Z: RFC 3339`},
 		{"our extension", with(func(e *hearken.Event) { e.SetExtension("hearkensensor", "x") }), `extension "hearkensensor": names that begin with "hearken" are Hearken's own`},
 		{"no extension's name", with(func(e *hearken.Event) {
 			e.Context.(*event.EventContextV1).Extensions = map[string]any{"Bad-Name": "x"}

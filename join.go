@@ -238,7 +238,7 @@ func (s *sensorRun) finish(t *task) {
 func (s *sensorRun) clear(t *task) {
 	ctx, cancel := context.WithTimeout(s.run.settling, storeTimeout)
 	defer cancel()
-	if err := s.joins.Clear(ctx, t.join.firing); err != nil {
+	if err := guarded("the store", func() error { return s.joins.Clear(ctx, t.join.firing) }); err != nil {
 		s.hold(t, err)
 		return
 	}
@@ -283,7 +283,9 @@ func (s *sensorRun) sweepOnce() (err error) {
 	defer cancel()
 	floor, err := s.subscription().Floor(ctx)
 	if err != nil { // the versions are said to run all the same, or other processes would take them for gone
-		return errors.Join(err, s.joins.Open(s.run.intake))
+		opening, stop := context.WithTimeout(s.run.intake, storeTimeout) // it may be away with the bus
+		defer stop()
+		return errors.Join(err, s.joins.Open(opening))
 	}
 	sweeping, stop := context.WithTimeout(s.run.intake, sweepTimeout)
 	defer stop()

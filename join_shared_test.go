@@ -217,3 +217,26 @@ func TestJoinIsSweptAgainAfterAStoreThatDidNotAnswer(t *testing.T) {
 		assert.NoError(t, d.end())
 	})
 }
+
+func TestJoinIsSweptAgainAfterBusAndStoreWereAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(joinStore)
+		d := newScriptedDeploy(store, nil, new(script))
+		d.start(t)
+		d.bring(t, d.image, "i1", "abc")
+		away := func(err error, slow time.Duration) {
+			d.bus.mu.Lock()
+			d.bus.floorErr = err
+			d.bus.mu.Unlock()
+			store.tell(func(s *joinStore) { s.slow = slow })
+		}
+		away(errBroken, 1000*time.Hour)
+		time.Sleep(time.Hour)
+		away(nil, 0)
+		d.bus.setFloor(bus.Floor{Time: time.Now().Add(2 * time.Hour), Logs: map[string]uint64{"log": d.seq}})
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		assert.Len(t, d.bus.publications(), 1, "it has expired")
+		assert.NoError(t, d.end())
+	})
+}

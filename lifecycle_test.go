@@ -30,6 +30,27 @@ func TestFiringUnderWayIsFinishedOnShutdown(t *testing.T) {
 	})
 }
 
+// slowStorer is a bus whose store cannot be had for now.
+type slowStorer struct{ *scriptedBus }
+
+func (slowStorer) Store(ctx context.Context) (bus.Store, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestStopWhileTheStoreIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(hearken.Action{Trigger: new(script)})
+		f.Bus = slowStorer{f.bus}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		assert.NoError(t, f.Run(ctx))
+		assert.Equal(t, time.Second, time.Since(began))
+		assert.True(t, f.Health().Ended)
+	})
+}
+
 func TestWhatWaitsIsHandedBackAtOnceOnShutdown(t *testing.T) {
 	limited := &limiter{wait: func(int) error { return nil }}
 	tests := []struct {

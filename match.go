@@ -257,6 +257,17 @@ type panicError struct {
 
 func newPanicError(what string, value any) error { return &panicError{what, value, debug.Stack()} }
 
+// guarded calls f where a panic would meet nobody who can still give the event up,
+// and makes an error of it.
+func guarded(what string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(what, v)
+		}
+	}()
+	return f()
+}
+
 func (e *panicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.what, e.value) }
 
 func (e *panicError) Unwrap() error {

@@ -247,3 +247,96 @@ func TestWarningOfDeadLettersOfNobody(t *testing.T) {
 		assert.NoError(t, f.end())
 	})
 }
+
+// brittleBus panics as often as it is told when an event is published.
+type brittleBus struct {
+	*scriptedBus
+	left atomic.Int32
+}
+
+func (b *brittleBus) Publish(ctx context.Context, t bus.Topic, e hearken.Event) error {
+	if b.left.Add(-1) >= 0 {
+		panic("the bus is broken")
+	}
+	return b.scriptedBus.Publish(ctx, t, e)
+}
+
+func TestDeadLetterThatTheBusPanicsAtIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(hearken.Action{Trigger: panicking{}, Retry: hearken.Retry{Attempts: 1}})
+		b := &brittleBus{scriptedBus: f.bus}
+		b.left.Store(3)
+		f.Bus = b
+		f.start(t)
+		pos := f.deliver("1")
+		assert.Empty(t, f.bus.settlements())
+		assert.Equal(t, 1, f.Health().Sensors[0].Unburied)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, acked(pos), f.bus.settlements())
+		require.Len(t, f.bus.publications(), 1)
+		assert.Contains(t, extensions(f.bus.publications()[0].Event)["hearkenerror"], "trigger panicked")
+		assert.NoError(t, f.end())
+	})
+}
+
+// brittleSettler panics when a delivery is settled.
+type brittleSettler struct{}
+
+func (brittleSettler) Ack(context.Context) error                  { panic("no ack") }
+func (brittleSettler) Retry(context.Context, time.Duration) error { panic("no retry") }
+
+func TestSettlingThatPanicsHoldsUpNobody(t *testing.T) {
+	for name, trigger := range map[string]hearken.Trigger{"when done": new(script), "when handed back": always{hearken.RetryAfter(errBroken, time.Minute)}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(hearken.Action{Trigger: trigger})
+				f.start(t)
+				e, err := hearken.NewEvent("order", "1", 1)
+				require.NoError(t, err)
+				f.bus.deliveries <- bus.Delivery{Topic: topic(), Event: e, Pos: bus.Pos{Log: "log", Seq: 9}, Attempt: 1, Settler: brittleSettler{}}
+				synctest.Wait()
+				assert.NoError(t, f.end())
+				assert.ErrorContains(t, f.Health().Sensors[0].LastError.Err, "settle: the bus panicked: no")
+			})
+		})
+	}
+}
+
+// brittleStore panics at what forgets a firing, as often as it is told.
+type brittleStore struct {
+	joinStore
+	left atomic.Int32
+}
+
+func (s *brittleStore) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+	if kindOfKey(key) == "entry" && s.left.Load() > 0 {
+		s.left.Add(-1)
+		panic("the store is broken")
+	}
+	return s.joinStore.Update(ctx, key, f)
+}
+
+func TestJoinWhoseFiringTheStorePanicsToForgetIsNotDeadLettered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(brittleStore)
+		trigger := new(script)
+		d := newDeploy(nil, hearken.TriggerFunc(func(ctx context.Context, f hearken.Firing) error {
+			store.left.Store(3)
+			return trigger.Fire(ctx, f)
+		}))
+		d.Store = store
+		graves := d.graves()
+		d.start(t)
+		d.tell(t, d.image, "i1", "abc")
+		d.tell(t, d.tests, "t1", "abc")
+		assert.Len(t, trigger.fired(), 1)
+		assert.Equal(t, 1, d.Health().Sensors[0].InFlight, "held until the store works")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Zero(t, d.Health().Sensors[0].InFlight)
+		assert.Len(t, trigger.fired(), 1)
+		assert.Empty(t, graves.letters())
+		assert.NoError(t, d.end())
+	})
+}

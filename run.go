@@ -73,10 +73,7 @@ func (r *runner) run() error {
 	defer r.ended.Store(true)
 	defer r.stopSettling()
 	defer r.stopIntake(nil)
-	if err := r.openStore(); err != nil {
-		return err
-	}
-	if err := r.subscribe(); err != nil {
+	if err := r.begin(); err != nil {
 		if r.intake.Err() != nil {
 			err = nil // told to stop before it began
 		}
@@ -108,14 +105,28 @@ func (r *runner) run() error {
 	return err
 }
 
+// begin does what comes before anything can be received.
+func (r *runner) begin() error {
+	if err := r.openStore(); err != nil {
+		return err
+	}
+	return r.subscribe()
+}
+
 func (r *runner) openStore() error {
 	r.store = r.Pipeline.Store
 	storer, ok := r.bus.(bus.Storer)
 	if r.store != nil || !ok {
 		return nil
 	}
+	// The store may outlive intake, and so may what it does with the context.
+	stop := context.AfterFunc(r.intake, r.stopSettling)
 	var err error
-	if r.store, err = storer.Store(r.settling); err != nil {
+	r.store, err = storer.Store(r.settling)
+	if !stop() {
+		err = r.intake.Err()
+	}
+	if err != nil {
 		return fmt.Errorf("the bus's store: %w", err)
 	}
 	return nil

@@ -191,10 +191,10 @@ func (s *sensorRun) settle(h *held) {
 	var err error
 	if h.handBack.Load() {
 		s.stats.handedBack.Add(1)
-		err = settler.Retry(s.run.settling, h.after)
+		err = guarded("the bus", func() error { return settler.Retry(s.run.settling, h.after) })
 	} else {
 		s.stats.settled.Add(1)
-		err = settler.Ack(s.run.settling)
+		err = guarded("the bus", func() error { return settler.Ack(s.run.settling) })
 	}
 	if err != nil {
 		// The bus will deliver it again: a duplicate, never a loss.

@@ -334,7 +334,7 @@ func recordError(span trace.Span, name string, err error, attrs ...attribute.Key
 // storeLetter publishes a dead letter, below the span in ctx.
 func (s *sensorRun) storeLetter(ctx context.Context, letter Event) error {
 	ctx, e, span := s.burials.restart(ctx, letter)
-	err := s.run.bus.Publish(ctx, s.letters, e)
+	err := guarded("the bus", func() error { return s.run.bus.Publish(ctx, s.letters, e) })
 	span.end(e, err)
 	return err
 }

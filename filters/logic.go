@@ -87,14 +87,14 @@ func (g *group) place(i int) string { return fmt.Sprintf("%s[%d]", g.name, i) }
 
 // Validate implements hearken.Validator.
 func (g *group) Validate() error {
+	var m hearken.Mistakes
 	if len(g.members) == 0 {
-		return &hearken.ConfigError{Path: g.name, Msg: "no filters"}
+		m.Add(g.name, "no filters")
 	}
-	var errs []error
-	for i, m := range g.members {
-		errs = append(errs, validate(g.place(i), m))
+	for i, f := range g.members {
+		ask(&m, g.place(i), f)
 	}
-	return errors.Join(errs...)
+	return m.Err()
 }
 
 // Explain says which filter of an All rejected e, or why each of an Any did.
@@ -134,7 +134,11 @@ func (n *not) Match(ctx context.Context, e hearken.Event) (bool, error) {
 }
 
 // Validate implements hearken.Validator.
-func (n *not) Validate() error { return validate("Not", n.filter) }
+func (n *not) Validate() error {
+	var m hearken.Mistakes
+	ask(&m, "Not", n.filter)
+	return m.Err()
+}
 
 // Explain says what was found and was not wanted.
 func (n *not) Explain(e hearken.Event) string {
@@ -145,37 +149,11 @@ func (n *not) Explain(e hearken.Event) string {
 	return "Not: the filter matched"
 }
 
-// validate reports the mistakes of a filter at a place.
-func validate(place string, f hearken.Filter) error {
+// ask adds the mistakes of a filter at a place.
+func ask(m *hearken.Mistakes, place string, f hearken.Filter) {
 	if f == nil {
-		return &hearken.ConfigError{Path: place, Msg: "the filter is nil"}
+		m.Add(place, "the filter is nil")
+		return
 	}
-	v, ok := f.(hearken.Validator)
-	if !ok {
-		return nil
-	}
-	return below(place, v.Validate())
-}
-
-// below adds place to the paths of the errors that err joins.
-func below(place string, err error) error {
-	if err == nil {
-		return nil
-	}
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		var errs []error
-		for _, e := range joined.Unwrap() {
-			errs = append(errs, below(place, e))
-		}
-		return errors.Join(errs...)
-	}
-	var c *hearken.ConfigError
-	if !errors.As(err, &c) {
-		return &hearken.ConfigError{Path: place, Msg: err.Error()}
-	}
-	if c.Path != "" && c.Path[0] != '[' {
-		place += "."
-	}
-	return &hearken.ConfigError{Path: place + c.Path, Msg: c.Msg}
+	m.Ask(place, f)
 }

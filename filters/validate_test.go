@@ -1,8 +1,10 @@
 package filters_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"regexp"
 	"testing"
@@ -82,7 +84,7 @@ func TestMistakes(t *testing.T) {
 		{"empty Any", filters.Any(), "Any: no filters"},
 		{"nil member", filters.All(one, nil), "All[1]: the filter is nil"},
 		{"nil in Not", filters.Not(nil), "Not: the filter is nil"},
-		{"nil function", filters.Not(filters.Func(nil)), "Not: Func is nil"},
+		{"nil function", filters.Not(filters.Func(nil)), "Not: is a nil filters.Func"},
 		{
 			"nested", filters.All(one, filters.Not(filters.Data("", 1))),
 			`All[1].Not.Data(""): the path is empty: @this is the whole data`,
@@ -122,6 +124,7 @@ func TestMistakesOfOtherFilters(t *testing.T) {
 		{"plain error", errors.New("bad"), "All[0]: bad"},
 		{"place of its own", &hearken.ConfigError{Path: "Expr", Msg: "bad"}, "All[0].Expr: bad"},
 		{"index", &hearken.ConfigError{Path: "[2]", Msg: "bad"}, "All[0][2]: bad"},
+		{"said of a place of its own", fmt.Errorf("config: %w", &hearken.ConfigError{Path: "Expr", Msg: "bad"}), "All[0]: config: Expr: bad"},
 		{"joined", errors.Join(errors.New("one"), errors.New("two")), "All[0]: one\nAll[0]: two"},
 	}
 	for _, tt := range tests {
@@ -129,6 +132,22 @@ func TestMistakesOfOtherFilters(t *testing.T) {
 			assert.EqualError(t, mistakesOf(filters.All(strange{err: tt.err})), tt.want)
 		})
 	}
+}
+
+type custom struct{ path string }
+
+func (c *custom) Match(context.Context, hearken.Event) (bool, error) { return c.path != "", nil }
+
+type panicky struct{ hearken.Filter }
+
+func (panicky) Validate() error { panic("boom") }
+
+func TestMistakesBesideABrokenFilter(t *testing.T) {
+	err := mistakesOf(filters.Any((*custom)(nil), filters.Not((*custom)(nil)), panicky{}, filters.Data("a")))
+	assert.EqualError(t, err, `Any[0]: is a nil *filters_test.custom
+Any[1].Not: is a nil *filters_test.custom
+Any[2]: panicked when it was asked: boom
+Any[3].Data("a"): no values: filters.Exists asks for any`)
 }
 
 func TestNilFunc(t *testing.T) {

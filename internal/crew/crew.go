@@ -71,7 +71,7 @@ func (c *Crew[T]) Got(v T) (own, ok bool) {
 	case c.closed:
 		return false, false
 	case c.n > 0 || c.busy == c.limit:
-		c.put(v)
+		c.add(v)
 		return false, true
 	}
 	c.busy++
@@ -95,11 +95,17 @@ func (c *Crew[T]) Push(v T) bool {
 	if c.closed {
 		return false
 	}
+	c.add(v)
+	return true
+}
+
+// add adds work that waits, and calls somebody for it: one who was called for
+// what waits already does only that.
+func (c *Crew[T]) add(v T) {
 	c.put(v)
 	if c.busy < c.limit {
 		c.callOne()
 	}
-	return true
 }
 
 // Close sends all home who are not at work or leading, and these when they come

@@ -151,3 +151,31 @@ func TestEverythingIsDoneOnce(t *testing.T) {
 		assert.EqualValues(t, 1, got[v].Load(), v)
 	}
 }
+
+func TestArrivalWhileSomebodyIsBeingCalled(t *testing.T) {
+	for range 100 { // the moment is short, but is met nearly each time
+		synctest.Test(t, func(t *testing.T) {
+			c, release := crew.New[int](2), make(chan struct{})
+			var busy atomic.Int32
+			_, turn := c.Next()
+			assert.Equal(t, crew.Lead, turn)
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() { member(c, nil, func(int) { busy.Add(1); <-release }) })
+			}
+			synctest.Wait() // both are idle
+			c.Push(1)
+			own, ok := c.Got(2)
+			assert.True(t, ok)
+			synctest.Wait()
+			if own { // it was too late: the test is the leader, and does not work
+				busy.Add(1)
+				c.Done()
+			}
+			assert.EqualValues(t, 2, busy.Load(), "nothing waits while a member is idle")
+			close(release)
+			c.Close()
+			wg.Wait()
+		})
+	}
+}
