@@ -366,6 +366,43 @@ func TestGroupMistakes(t *testing.T) {
 	assert.Empty(t, groups)
 }
 
+// A bus that is closed makes no group: nobody would settle its events, and in time
+// it would fill the bus.
+func TestClosedBusMakesNoGroup(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	closed, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage})
+	require.NoError(t, err)
+	require.NoError(t, closed.Close(t.Context()))
+	_, err = closed.Subscribe(t.Context(), bus.Group{Name: "late", Topics: []bus.Topic{created}, InFlight: 1})
+	require.ErrorIs(t, err, bus.ErrClosed)
+	groups, err := b.Groups(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, groups)
+}
+
+// Members come while their bus is closed: each is refused, or closed with it.
+func TestSubscribeWhileTheBusCloses(t *testing.T) {
+	_, nc := newBus(t, natsbus.Config{})
+	for range 10 {
+		b, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage})
+		require.NoError(t, err)
+		var joined atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				var err error
+				for ; err == nil; joined.Add(1) {
+					_, err = b.Subscribe(t.Context(), bus.Group{Name: fmt.Sprint(i), Topics: []bus.Topic{created}, InFlight: 1})
+				}
+				assert.ErrorIs(t, err, bus.ErrClosed)
+			})
+		}
+		require.Eventually(t, func() bool { return joined.Load() > 8 }, time.Minute, time.Millisecond)
+		require.NoError(t, b.Close(t.Context()))
+		wg.Wait()
+	}
+}
+
 // The store asks again when an answer is lost, rather than wait for it as long as
 // its caller would.
 func TestStoreAsksAgain(t *testing.T) {
