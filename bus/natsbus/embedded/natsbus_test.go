@@ -366,6 +366,21 @@ func TestGroupMistakes(t *testing.T) {
 	assert.Empty(t, groups)
 }
 
+// A stream that somebody deletes takes its groups along, which their members are
+// told: they would wait for ever, and nobody would know why.
+func TestStreamDeletedByAnother(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	s := subscribe(t, b, "group", created)
+	require.NoError(t, jetStream(t, nc).DeleteStream(t.Context(), "hearken"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := s.Receive(ctx)
+	require.ErrorIs(t, err, bus.ErrClosed)
+	require.ErrorContains(t, err, "stream not found")
+	_, err = s.Floor(ctx)
+	require.ErrorIs(t, err, bus.ErrClosed)
+}
+
 // A bus that is closed makes no group: nobody would settle its events, and in time
 // it would fill the bus.
 func TestClosedBusMakesNoGroup(t *testing.T) {
