@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,10 +84,10 @@ func (b *Bus) apiPrefix() string {
 }
 
 func (b *Bus) openStreams(ctx context.Context) error {
-	if limit := b.js.Conn().MaxPayload(); limit < 2*letterReserve {
-		return fmt.Errorf("natsbus: the server's max_payload of %d bytes is too small, at least %d are needed", limit, 2*letterReserve)
+	err := checkServer(b.js.Conn())
+	if err != nil {
+		return err
 	}
-	var err error
 	if b.events, err = b.ensureStream(ctx, b.eventsConfig()); err != nil {
 		return err
 	}
@@ -96,11 +97,26 @@ func (b *Bus) openStreams(ctx context.Context) error {
 	if b.groups, err = b.ensureStream(ctx, b.groupsConfig()); err != nil {
 		return err
 	}
+	if !b.groups.CachedInfo().Config.AllowMsgTTL { // then a lock would stay for ever
+		return fmt.Errorf("natsbus: the server, version %q, does not let single messages expire; nats-server 2.11 or later is needed",
+			b.js.Conn().ConnectedServerVersion())
+	}
 	values, err := b.ensureStream(ctx, b.storeConfig())
 	if err != nil {
 		return err
 	}
 	b.store = &store{js: b.js, stream: values, prefix: b.storePrefix(), replicated: b.cfg.Replicas > 1}
+	return nil
+}
+
+// checkServer returns what is wrong with the server that nc is connected to.
+func checkServer(nc *nats.Conn) error {
+	switch limit := nc.MaxPayload(); {
+	case limit == 0: // the client has not been told yet
+		return fmt.Errorf("natsbus: the connection has not reached a server yet: %w", cmp.Or(nc.LastError(), nats.ErrNoServers))
+	case limit < 2*letterReserve:
+		return fmt.Errorf("natsbus: the server's max_payload of %d bytes is too small, at least %d are needed", limit, 2*letterReserve)
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -379,6 +380,41 @@ func TestStreamDeletedByAnother(t *testing.T) {
 	require.ErrorContains(t, err, "stream not found")
 	_, err = s.Floor(ctx)
 	require.ErrorIs(t, err, bus.ErrClosed)
+}
+
+// A server before 2.11 takes what it does not know for nothing: a lock whose holder
+// died would stay for ever.
+func TestServerTooOld(t *testing.T) {
+	_, nc := newBus(t, natsbus.Config{})
+	answer := func(m *nats.Msg, v map[string]any) {
+		text, err := json.Marshal(v)
+		assert.NoError(t, err)
+		assert.NoError(t, m.Respond(text))
+	}
+	const api = "$JS.old.API.STREAM."
+	_, err := nc.Subscribe(api+"INFO.*", func(m *nats.Msg) {
+		answer(m, map[string]any{"error": map[string]any{"code": 404, "err_code": jetstream.JSErrCodeStreamNotFound}})
+	})
+	require.NoError(t, err)
+	for _, request := range []string{"CREATE.*", "UPDATE.*"} {
+		_, err = nc.Subscribe(api+request, func(m *nats.Msg) {
+			var c map[string]any
+			assert.NoError(t, json.Unmarshal(m.Data, &c))
+			delete(c, "allow_msg_ttl")
+			answer(m, map[string]any{"config": c})
+		})
+		require.NoError(t, err)
+	}
+	_, err = natsbus.Open(t.Context(), nc, natsbus.Config{Domain: "old"})
+	require.ErrorContains(t, err, "2.11")
+}
+
+func TestConnectionWithoutServer(t *testing.T) {
+	nc, err := nats.Connect("nats://127.0.0.1:1", nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1))
+	require.NoError(t, err)
+	defer nc.Close()
+	_, err = natsbus.Open(t.Context(), nc, natsbus.Config{})
+	require.ErrorContains(t, err, "has not reached a server")
 }
 
 // A bus that is closed makes no group: nobody would settle its events, and in time
