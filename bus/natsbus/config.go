@@ -53,7 +53,7 @@ type Config struct {
 	// Zero: 3 seconds.
 	AckWait time.Duration
 	// PublishTimeout bounds Publish, its repetitions included, when its context
-	// has no deadline. Zero: 5 seconds.
+	// has no deadline; half of DedupeWindow bounds it too. Zero: 5 seconds.
 	PublishTimeout time.Duration
 
 	// Logger gets what is worth knowing and no caller is told: a group that was

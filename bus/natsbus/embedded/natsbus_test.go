@@ -417,6 +417,44 @@ func TestConnectionWithoutServer(t *testing.T) {
 	require.ErrorContains(t, err, "has not reached a server")
 }
 
+// Publish sends nothing again that the server would not recognise, however long
+// it may wait: the event would be stored twice.
+func TestPublishRepeatsWithinTheWindow(t *testing.T) {
+	p := &inProcess{}
+	p.start(t)
+	defer p.stop(t)
+	r := &rig{backend: p, cfg: natsbus.Config{Storage: jetstream.MemoryStorage, DedupeWindow: time.Second, PublishTimeout: 5 * time.Second}}
+	l := &lab{}
+	b := l.connect(t, r)
+	s := subscribe(t, b, "group", created)
+	l.of(b).losses.answers.Store(true)
+	require.Error(t, b.Publish(t.Context(), created, benchEvent(1)))
+	l.of(b).losses.answers.Store(false)
+	groups, err := b.(bus.Groups).Groups(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, groups[0].Backlog)
+	require.NoError(t, s.Close(t.Context()))
+	require.NoError(t, b.(*natsbus.Bus).Close(t.Context()))
+}
+
+// Once the connection is closed no answer comes, and Publish does not wait for it.
+func TestConnectionClosedWhilePublishing(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	lost, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage})
+	require.NoError(t, err)
+	subscribe(t, b, "group", created)
+	require.NoError(t, jetStream(t, nc).DeleteStream(t.Context(), "hearken")) // so that nobody answers
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- lost.Publish(ctx, created, benchEvent(1)) }()
+	time.AfterFunc(100*time.Millisecond, nc.Close)
+	begun := time.Now()
+	require.ErrorIs(t, <-answer, bus.ErrClosed)
+	assert.Less(t, time.Since(begun), 30*time.Second)
+	require.NoError(t, lost.Close(t.Context()))
+}
+
 // A bus that is closed makes no group: nobody would settle its events, and in time
 // it would fill the bus.
 func TestClosedBusMakesNoGroup(t *testing.T) {
