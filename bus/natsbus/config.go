@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -97,6 +98,12 @@ func (c Config) validate() error {
 	}
 	if c.DedupeWindow < 100*time.Millisecond {
 		errs = append(errs, fmt.Errorf("natsbus: Config.DedupeWindow %v: at least 100ms", c.DedupeWindow))
+	}
+	if strings.ContainsAny(c.Domain, ". *>\t\r\n") {
+		errs = append(errs, fmt.Errorf("natsbus: Config.Domain %q: without '.', '*', '>' and spaces", c.Domain))
+	}
+	if c.DeadLetterMaxAge > 0 && c.DeadLetterMaxAge < 100*time.Millisecond {
+		errs = append(errs, fmt.Errorf("natsbus: Config.DeadLetterMaxAge %v: at least 100ms", c.DeadLetterMaxAge))
 	}
 	if c.Replicas < 0 || c.PublishTimeout < 0 {
 		errs = append(errs, errors.New("natsbus: Config.Replicas and Config.PublishTimeout: not negative"))

@@ -25,8 +25,8 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestConfigMistakes(t *testing.T) {
-	_, err := natsbus.Config{Name: "a.b", AckWait: time.Millisecond, DedupeWindow: 1, Replicas: -1}.WithDefaults()
-	for _, field := range []string{"Name", "AckWait", "DedupeWindow", "Replicas"} {
+	_, err := natsbus.Config{Name: "a.b", AckWait: time.Millisecond, DedupeWindow: 1, Replicas: -1, Domain: "a.b", DeadLetterMaxAge: 1}.WithDefaults()
+	for _, field := range []string{"Name", "AckWait", "DedupeWindow", "Replicas", "Domain", "DeadLetterMaxAge"} {
 		assert.ErrorContains(t, err, "Config."+field)
 	}
 	_, err = natsbus.Open(t.Context(), nil, natsbus.Config{})

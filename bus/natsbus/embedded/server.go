@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,14 +101,9 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
+// options returns what c asks of the server, or all that is wrong with c.
 func (c Config) options() (*server.Options, error) {
-	maxEvent := c.MaxEvent
-	if maxEvent == 0 {
-		maxEvent = defaultMaxEvent
-	}
-	if maxEvent < 1<<10 || maxEvent > maxEventLimit {
-		return nil, fmt.Errorf("embedded: Config.MaxEvent %d: from %d to %d", maxEvent, 1<<10, maxEventLimit)
-	}
+	maxEvent := cmp.Or(c.MaxEvent, defaultMaxEvent)
 	opts := &server.Options{
 		JetStream:              true,
 		JetStreamMaxMemory:     c.MaxMemory,
@@ -119,17 +115,27 @@ func (c Config) options() (*server.Options, error) {
 		NoSystemAccount:        true,
 		DisableJetStreamBanner: true,
 	}
-	switch {
-	case c.Sync == SyncAlways:
+	if c.Sync == SyncAlways {
 		opts.SyncAlways = true
-	case c.Sync == 0:
-		opts.SyncInterval = defaultSync
-	case c.Sync < minSync:
-		return nil, fmt.Errorf("embedded: Config.Sync %v: SyncAlways, or at least %v", c.Sync, minSync)
-	default:
-		opts.SyncInterval = c.Sync
+	} else {
+		opts.SyncInterval = cmp.Or(c.Sync, defaultSync)
 	}
-	return opts, listen(opts, c.Listen)
+	return opts, errors.Join(c.mistakes(), listen(opts, c.Listen))
+}
+
+// mistakes returns what is wrong with c, but for Listen.
+func (c Config) mistakes() error {
+	var errs []error
+	if c.MaxEvent != 0 && (c.MaxEvent < 1<<10 || c.MaxEvent > maxEventLimit) {
+		errs = append(errs, fmt.Errorf("embedded: Config.MaxEvent %d: from %d to %d", c.MaxEvent, 1<<10, maxEventLimit))
+	}
+	if c.Sync != 0 && c.Sync != SyncAlways && c.Sync < minSync {
+		errs = append(errs, fmt.Errorf("embedded: Config.Sync %v: SyncAlways, or at least %v", c.Sync, minSync))
+	}
+	if c.MaxDisk < 0 || c.MaxMemory < 0 {
+		errs = append(errs, errors.New("embedded: Config.MaxDisk and Config.MaxMemory: not negative"))
+	}
+	return errors.Join(errs...)
 }
 
 func listen(opts *server.Options, address string) error {

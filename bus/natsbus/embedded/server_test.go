@@ -83,6 +83,10 @@ func TestConfigMistakes(t *testing.T) {
 		_, err := embedded.Start(t.Context(), c)
 		require.ErrorContains(t, err, "Config."+name[:4])
 	}
+	_, err := embedded.Start(t.Context(), embedded.Config{MaxEvent: 1, Sync: -1, MaxDisk: -1, Listen: "nowhere"})
+	for _, field := range []string{"MaxEvent", "Sync", "MaxDisk", "Listen"} {
+		require.ErrorContains(t, err, "Config."+field, "all at once")
+	}
 }
 
 func TestSync(t *testing.T) {
