@@ -66,6 +66,7 @@ type Config struct {
 // Its methods may be called concurrently.
 type Server struct {
 	srv     *server.Server
+	log     *errorLog
 	lock    *os.File
 	tempDir string // of a server without a folder
 
@@ -92,10 +93,10 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	log := &fatalLog{Logger: serverLog{logger}}
-	s.srv.SetLoggerV2(log, false, false, false)
+	s.log = &errorLog{Logger: serverLog{logger}}
+	s.srv.SetLoggerV2(s.log, false, false, false)
 	s.srv.Start()
-	if err := s.awaitReady(ctx, log); err != nil {
+	if err := s.awaitReady(ctx); err != nil {
 		return nil, errors.Join(err, s.Shutdown(context.WithoutCancel(ctx)))
 	}
 	return s, nil
@@ -179,11 +180,11 @@ func (s *Server) closeDir() error {
 }
 
 // awaitReady waits until the server takes connections and has its streams back.
-func (s *Server) awaitReady(ctx context.Context, log *fatalLog) error {
+func (s *Server) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for !s.srv.ReadyForConnections(10*time.Millisecond) || !s.srv.JetStreamEnabled() {
-		if err := log.failed(); err != nil {
+		if err := s.log.failed(); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

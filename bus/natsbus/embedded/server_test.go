@@ -141,6 +141,20 @@ func TestServerLog(t *testing.T) {
 	assert.Contains(t, text.String(), "level=DEBUG")
 }
 
+// A server that cannot write does not answer; why not is not in its log alone.
+func TestPublishTellsWhatTheServerLogged(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{PublishTimeout: 200 * time.Millisecond})
+	require.NoError(t, jetStream(t, nc).DeleteStream(t.Context(), "hearken")) // so that nobody answers
+	embedded.Complain(b.Server, "long ago")
+	err := b.Publish(t.Context(), created, benchEvent(1))
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "long ago")
+	_, err = nc.Subscribe("hearken.events.>", func(*nats.Msg) { embedded.Complain(b.Server, "no space left on device") })
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	require.ErrorContains(t, b.Publish(t.Context(), created, benchEvent(1)), "the server says: no space left on device")
+}
+
 func TestBusClose(t *testing.T) {
 	dir := t.TempDir()
 	b, err := embedded.Open(t.Context(), embedded.Config{Dir: dir})
