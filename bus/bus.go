@@ -27,7 +27,7 @@ var (
 	// group that holds most, since a retired group fills a bus for everyone.
 	ErrFull = errors.New("bus: full")
 	// ErrRejected says that this event, or this value of a store, will never be
-	// taken: it is too large.
+	// taken: it is too large, or no event that the bus could deliver.
 	ErrRejected = errors.New("bus: rejected")
 	// ErrClosed says that the bus or the subscription is closed, or that the
 	// group was forgotten.

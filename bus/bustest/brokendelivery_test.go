@@ -3,6 +3,7 @@ package bustest_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -60,6 +61,9 @@ func deliveryMutants() []mutant {
 		{name: "loses what came as the context ended", spoil: losesAtContextEnd, fails: []string{"Receive/loses nothing when its context ends"}},
 		{name: "returns an error of its own when the context ends", spoil: ownContextError, fails: []string{"Receive/its context ends"}},
 		{name: "lets one Receive in at a time", spoil: oneReceive, fails: []string{"Receive/many at once"}},
+		{name: "forgets who waits beside a Receive that ends", spoil: forgetsWaiting, fails: []string{
+			"Receive/leaves to another what it waited for",
+		}},
 		{name: "gives up when all places are taken", spoil: givesUp, fails: []string{"Receive/waits for a place"}},
 	}
 }
@@ -105,6 +109,39 @@ func losesAtContextEnd(f *faulty) {
 			defer cancel()
 			_, _ = s.Receive(soon)
 		}
+		return d, err
+	})
+}
+
+// forgetsWaiting has no Receive answered that waits when another's context ends.
+func forgetsWaiting(f *faulty) {
+	var mu sync.Mutex
+	ended := make(chan struct{})
+	receiving(f, func(ctx context.Context, _ bus.Group, s bus.Subscription) (bus.Delivery, error) {
+		mu.Lock()
+		other := ended
+		mu.Unlock()
+		inner, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			select {
+			case <-other:
+				cancel()
+			case <-inner.Done():
+			}
+		}()
+		d, err := s.Receive(inner)
+		if err == nil {
+			return d, nil
+		}
+		if ctx.Err() == nil && errors.Is(err, context.Canceled) {
+			<-ctx.Done()
+			return d, ctx.Err()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		close(ended)
+		ended = make(chan struct{})
 		return d, err
 	})
 }
@@ -173,6 +210,15 @@ func settleMutants() []mutant {
 		{name: "retries at once", spoil: retries(func(ctx context.Context, d bus.Delivery, _ time.Duration) error {
 			return d.Retry(ctx, 0)
 		}), fails: []string{"Retry/not before its time", "Retry/takes no place in flight", "Retry/of many, losing none"}},
+		{name: "takes a long time for none", spoil: retries(func(ctx context.Context, d bus.Delivery, after time.Duration) error {
+			return d.Retry(ctx, after%math.MaxInt64)
+		}), fails: []string{"Retry/after any time"}},
+		{name: "loses what is handed back for less than no time", spoil: retries(func(ctx context.Context, d bus.Delivery, after time.Duration) error {
+			if after < 0 {
+				return d.Ack(ctx)
+			}
+			return d.Retry(ctx, after)
+		}), fails: []string{"Retry/after any time"}},
 		{name: "keeps the place of what is handed back", spoil: retries(func(ctx context.Context, d bus.Delivery, after time.Duration) error {
 			time.AfterFunc(after, func() { _ = d.Retry(context.WithoutCancel(ctx), 0) })
 			return nil

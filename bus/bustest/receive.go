@@ -20,6 +20,7 @@ func receiveCases() []busCase {
 	return []busCase{
 		{name: "Receive/its context ends", clause: ctxEnds, prove: receiveContext},
 		{name: "Receive/loses nothing when its context ends", clause: ctxEnds, prove: receiveLosesNothing},
+		{name: "Receive/leaves to another what it waited for", clause: ctxEnds, prove: receiveLeaves},
 		{name: "Receive/many at once", clause: "All methods of all interfaces here may be called concurrently.", prove: receiveConcurrently},
 		{
 			name: "Receive/waits for a place", prove: receiveWaits,
@@ -98,6 +99,42 @@ func receiveLosesNothing(p *probe) {
 	}
 	rest := slices.DeleteFunc(slices.Clone(want), func(id string) bool { return slices.Contains(got, id) })
 	p.expectOrNone(s, rest)
+}
+
+// receiveLeaves has two Receives wait for the one place in flight. The first ends
+// once the place is free; what comes then is the second's.
+func receiveLeaves(p *probe) {
+	b := p.open()
+	s := p.join(b, bus.Group{Name: "group", Topics: []bus.Topic{ordinary("created")}, InFlight: 1})
+	p.publish(b, ordinary("created"), "1")
+	held := p.receive(s)
+	first, end := context.WithCancel(p.t.Context())
+	defer end()
+	p.parallel(3, func(ctx context.Context, i int) error {
+		switch i {
+		case 0:
+			_, err := s.Receive(first)
+			if !errors.Is(err, context.Canceled) {
+				return errorf("Receive: %w, want the context's error", err)
+			}
+			return nil
+		case 1:
+			p.pause(p.h.Quiet) // to be the second
+			d, err := s.Receive(ctx)
+			if err != nil {
+				return fmt.Errorf("Receive beside one that has ended: %w", err)
+			}
+			return d.Ack(ctx)
+		}
+		p.pause(2 * p.h.Quiet)
+		if err := held.Ack(ctx); err != nil {
+			return fmt.Errorf("Ack: %w", err)
+		}
+		p.pause(p.h.Quiet)
+		end()
+		p.pause(p.h.Quiet)
+		return b.Publish(ctx, ordinary("created"), newEvent("2"))
+	})
 }
 
 func receiveConcurrently(p *probe) {

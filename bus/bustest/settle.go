@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
@@ -21,6 +22,7 @@ func settleCases() []busCase {
 		{name: "Ack/lost, the event comes again", clause: again, needs: loseAcks, prove: settledComesAgain},
 		{name: "Retry/comes again", clause: retry, prove: retryAgain},
 		{name: "Retry/not before its time", clause: retry, prove: retryDelay},
+		{name: "Retry/after any time", clause: retry, prove: retryAnyTime},
 		{name: "Retry/to any member", clause: retry, prove: patient(retryToOther)},
 		{name: "Retry/of many, losing none", clause: retry, prove: retryMany},
 		{name: "Retry/after its member left", clause: retry, prove: retryOutlivesMember},
@@ -120,6 +122,18 @@ func retryDelay(p *probe) {
 		}
 		p.ack(d)
 	}
+}
+
+// retryAnyTime hands back for the longest time there is, and for less than none.
+func retryAnyTime(p *probe) {
+	b := p.open()
+	s := p.subscribe(b, "group", ordinary("created"))
+	p.publish(b, ordinary("created"), "1")
+	p.retry(p.receive(s), math.MaxInt64)
+	p.none(s, "it was handed back for ever")
+	p.publish(b, ordinary("created"), "2")
+	p.retry(p.receive(s), -time.Hour)
+	p.expect(s, "2")
 }
 
 func retryToOther(p *probe) {

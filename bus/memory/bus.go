@@ -204,13 +204,8 @@ func (b *Bus) Subscribe(ctx context.Context, g bus.Group) (bus.Subscription, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	switch {
-	case g.Name == "":
-		return nil, fmt.Errorf("memory: the group has no name")
-	case len(g.Topics) == 0:
-		return nil, fmt.Errorf("memory: group %q has no topic", g.Name)
-	case g.InFlight < 1:
-		return nil, fmt.Errorf("memory: group %q has InFlight %d, want 1 or more", g.Name, g.InFlight)
+	if err := validateGroup(g); err != nil {
+		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -230,6 +225,20 @@ func (b *Bus) Subscribe(ctx context.Context, g bus.Group) (bus.Subscription, err
 	}
 	b.prune(joined)
 	return m, nil
+}
+
+func validateGroup(g bus.Group) error {
+	var errs []error
+	if g.Name == "" {
+		errs = append(errs, errors.New("memory: the group has no name"))
+	}
+	if len(g.Topics) == 0 {
+		errs = append(errs, fmt.Errorf("memory: group %q has no topic", g.Name))
+	}
+	if g.InFlight < 1 {
+		errs = append(errs, fmt.Errorf("memory: group %q has InFlight %d, want 1 or more", g.Name, g.InFlight))
+	}
+	return errors.Join(errs...)
 }
 
 // begin makes what the zero value lacks. b.mu is held.

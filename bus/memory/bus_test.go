@@ -98,6 +98,7 @@ func TestSubscribeRefusesMistakes(t *testing.T) {
 		{bus.Group{Topics: []bus.Topic{created()}, InFlight: 1}, "memory: the group has no name"},
 		{bus.Group{Name: "g", InFlight: 1}, `memory: group "g" has no topic`},
 		{bus.Group{Name: "g", Topics: []bus.Topic{created()}}, `memory: group "g" has InFlight 0, want 1 or more`},
+		{bus.Group{}, "memory: the group has no name\nmemory: group \"\" has no topic\nmemory: group \"\" has InFlight 0, want 1 or more"},
 	} {
 		var b memory.Bus
 		_, err := b.Subscribe(t.Context(), tt.group)

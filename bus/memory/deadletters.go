@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
@@ -72,6 +73,13 @@ func (l *letters) catchUp(p *place, now time.Duration) {
 		}
 	}
 	p.group.match(now)
+}
+
+// leave takes what g has out of the letters, which would keep all of it.
+func (l *letters) leave(g *group) {
+	for _, r := range l.kept {
+		r.letter.items = slices.DeleteFunc(r.letter.items, func(it *item) bool { return it.place.group == g })
+	}
 }
 
 // DeadLetters implements bus.DeadLetterCounter.

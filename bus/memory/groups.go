@@ -52,6 +52,7 @@ func (b *Bus) Forget(_ context.Context, name string) error {
 		b.remove(p)
 	}
 	g.end()
+	b.letters.leave(g)
 	return nil
 }
 

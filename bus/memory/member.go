@@ -40,7 +40,12 @@ func (m *member) leave(it *item, now time.Duration) {
 	it.holder = nil
 	m.inFlight--
 	m.group.touch(now)
-	if w := m.stalled.head; w != nil {
+	m.unstall()
+}
+
+// unstall lets a Receive that waits for a place have the one that is free.
+func (m *member) unstall() {
+	if w := m.stalled.head; w != nil && !m.full() {
 		m.stalled.remove(w)
 		m.group.waiters.pushFront(w)
 	}
@@ -115,13 +120,7 @@ func (m *member) await(ctx context.Context, w *waiter) (bus.Delivery, error) {
 	select {
 	case <-w.granted:
 	case <-ctx.Done():
-		m.group.mu.Lock()
-		waiting := w.in != nil
-		if waiting {
-			w.in.remove(w)
-		}
-		m.group.mu.Unlock()
-		if waiting {
+		if m.giveUp(w) {
 			m.group.bus.waiters.Put(w)
 			return bus.Delivery{}, ctx.Err()
 		}
@@ -131,6 +130,19 @@ func (m *member) await(ctx context.Context, w *waiter) (bus.Delivery, error) {
 	w.got = grant{}
 	m.group.bus.waiters.Put(w)
 	return m.delivery(got)
+}
+
+// giveUp ends w's waiting, and leaves to another the place that it was to have.
+// It reports false when w has been granted something.
+func (m *member) giveUp(w *waiter) bool {
+	m.group.mu.Lock()
+	defer m.group.mu.Unlock()
+	if w.in == nil {
+		return false
+	}
+	w.in.remove(w)
+	m.unstall()
+	return true
 }
 
 // Close implements bus.Subscription.

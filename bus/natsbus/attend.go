@@ -8,6 +8,7 @@ import (
 
 	"github.com/hearken-go/hearken/bus"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -125,14 +126,20 @@ func (s *subscription) visit(ctx context.Context) bool {
 	for _, p := range s.pullers {
 		err := s.visitPlace(ctx, p)
 		switch {
-		case errors.Is(err, errForgotten):
-			s.finish(fmt.Errorf("%w: group %q was forgotten", bus.ErrClosed, s.group))
+		case isForgotten(err):
+			s.finish(fmt.Errorf("%w: group %q: %w", bus.ErrClosed, s.group, err))
 			return false
 		case err != nil && ctx.Err() == nil:
 			s.b.cfg.Logger.WarnContext(ctx, "group not looked after", "group", s.group, "error", err)
 		}
 	}
 	return true
+}
+
+// isForgotten reports whether err says that the group is no more, by itself or
+// with its stream.
+func isForgotten(err error) bool {
+	return errors.Is(err, errForgotten) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 func (s *subscription) visitPlace(ctx context.Context, p *puller) error {

@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,27 +85,11 @@ func (b *Bus) apiPrefix() string {
 	return jetstream.DefaultAPIPrefix
 }
 
-// checkPayload says that the connection's server takes too little. A connection
-// that may have to wait for its first server knows nothing of one yet.
-func checkPayload(nc *nats.Conn) error {
-	switch limit := nc.MaxPayload(); {
-	case limit >= 2*letterReserve:
-		return nil
-	case limit > 0:
-		return fmt.Errorf("natsbus: the server's max_payload of %d bytes is too small, at least %d are needed", limit, 2*letterReserve)
-	}
-	err := fmt.Errorf("natsbus: the connection has not reached a server yet, of %s", strings.Join(nc.Servers(), ", "))
-	if last := nc.LastError(); last != nil {
-		err = fmt.Errorf("%w: %w", err, last)
-	}
-	return err
-}
-
 func (b *Bus) openStreams(ctx context.Context) error {
-	if err := checkPayload(b.js.Conn()); err != nil {
+	err := checkServer(b.js.Conn())
+	if err != nil {
 		return err
 	}
-	var err error
 	if b.events, err = b.ensureStream(ctx, b.eventsConfig()); err != nil {
 		return err
 	}
@@ -114,12 +99,29 @@ func (b *Bus) openStreams(ctx context.Context) error {
 	if b.groups, err = b.ensureStream(ctx, b.groupsConfig()); err != nil {
 		return err
 	}
+	if !b.groups.CachedInfo().Config.AllowMsgTTL { // then a lock would stay for ever
+		return fmt.Errorf("natsbus: the server, version %q, does not let single messages expire; nats-server 2.11 or later is needed",
+			b.js.Conn().ConnectedServerVersion())
+	}
 	values, err := b.ensureStream(ctx, b.storeConfig())
 	if err != nil {
 		return err
 	}
 	b.store = &store{js: b.js, stream: values, prefix: b.storePrefix(), replicated: b.cfg.Replicas > 1}
 	return nil
+}
+
+// checkServer says that the connection's server takes too little. A connection
+// that may have to wait for its first server knows nothing of one yet.
+func checkServer(nc *nats.Conn) error {
+	switch limit := nc.MaxPayload(); {
+	case limit >= 2*letterReserve:
+		return nil
+	case limit > 0:
+		return fmt.Errorf("natsbus: the server's max_payload of %d bytes is too small, at least %d are needed", limit, 2*letterReserve)
+	}
+	return fmt.Errorf("natsbus: the connection has not reached a server yet, of %s: %w",
+		strings.Join(nc.Servers(), ", "), cmp.Or(nc.LastError(), nats.ErrNoServers))
 }
 
 // Close closes the bus's subscriptions, which hands back what they hold, and

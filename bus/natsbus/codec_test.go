@@ -80,6 +80,27 @@ func TestTraceOfTheMessageIsNotTheEvents(t *testing.T) {
 	assert.Equal(t, sample().Extensions(), e.Extensions())
 }
 
+// Who publishes without Hearken, by a tracing library for NATS, writes the trace
+// into the message's headers alone.
+func TestTraceOfOthers(t *testing.T) {
+	const parent, state = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "a=b%25"
+	minimal := nats.Header{"ce-specversion": {"1.0"}, "ce-id": {"1"}, "ce-source": {"s"}, "ce-type": {"t"}}
+	structured := nats.Header{"content-type": {"application/cloudevents+json"}}
+	for _, h := range []nats.Header{minimal, structured} {
+		decoded := func() map[string]any {
+			e, err := natsbus.Decode(h, []byte(`{"specversion":"1.0","id":"1","source":"s","type":"t"}`))
+			require.NoError(t, err)
+			return e.Extensions()
+		}
+		h["Tracestate"] = []string{state}
+		assert.Empty(t, decoded(), "a state of no trace")
+		h["Traceparent"] = []string{parent}
+		assert.Equal(t, map[string]any{"traceparent": parent, "tracestate": state}, decoded())
+		delete(h, "Tracestate")
+		assert.Equal(t, map[string]any{"traceparent": parent}, decoded())
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -119,6 +140,23 @@ func TestEncodeRefuses(t *testing.T) {
 	e.Context.(*event.EventContextV1).Extensions["bad"] = struct{}{}
 	_, err = natsbus.Encode(e)
 	require.ErrorContains(t, err, `"bad"`)
+}
+
+// What could not be read again is refused, not stored: an event whose extension
+// takes an attribute's place would arrive as another event.
+func TestEncodeRefusesWhatDoesNotArrive(t *testing.T) {
+	for _, name := range []string{"foo_bar", "", "ü", "id", "Source", "x\r\nNats-Rollup: all\r\nce-y"} {
+		e := sample()
+		e.Context.(*event.EventContextV1).Extensions[name] = "v"
+		_, err := natsbus.Encode(e)
+		require.ErrorIs(t, err, bus.ErrRejected, "%q", name)
+	}
+	for _, year := range []int{-1, 10_000} {
+		e := sample()
+		e.SetTime(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))
+		_, err := natsbus.Encode(e)
+		require.ErrorIs(t, err, bus.ErrRejected, "%d", year)
+	}
 }
 
 func TestExtensionsOfAllTypes(t *testing.T) {

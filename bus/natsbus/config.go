@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -53,7 +54,7 @@ type Config struct {
 	// Zero: 3 seconds.
 	AckWait time.Duration
 	// PublishTimeout bounds Publish, its repetitions included, when its context
-	// has no deadline. Zero: 5 seconds.
+	// has no deadline; half of DedupeWindow bounds it too. Zero: 5 seconds.
 	PublishTimeout time.Duration
 
 	// Logger gets what is worth knowing and no caller is told: a group that was
@@ -97,6 +98,12 @@ func (c Config) validate() error {
 	}
 	if c.DedupeWindow < 100*time.Millisecond {
 		errs = append(errs, fmt.Errorf("natsbus: Config.DedupeWindow %v: at least 100ms", c.DedupeWindow))
+	}
+	if strings.ContainsAny(c.Domain, ". *>\t\r\n") {
+		errs = append(errs, fmt.Errorf("natsbus: Config.Domain %q: without '.', '*', '>' and spaces", c.Domain))
+	}
+	if c.DeadLetterMaxAge > 0 && c.DeadLetterMaxAge < 100*time.Millisecond {
+		errs = append(errs, fmt.Errorf("natsbus: Config.DeadLetterMaxAge %v: at least 100ms", c.DeadLetterMaxAge))
 	}
 	if c.Replicas < 0 {
 		errs = append(errs, fmt.Errorf("natsbus: Config.Replicas %d: not negative", c.Replicas))

@@ -26,8 +26,13 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestConfigMistakes(t *testing.T) {
-	_, err := natsbus.Config{Name: "a.b", AckWait: time.Millisecond, DedupeWindow: 1, Replicas: -1, PublishTimeout: -1}.WithDefaults()
-	for _, field := range []string{`Name "a.b"`, "AckWait 1ms", "DedupeWindow 1ns", "Replicas -1", "PublishTimeout -1ns"} {
+	_, err := natsbus.Config{
+		Name: "a.b", AckWait: time.Millisecond, DedupeWindow: 1, Replicas: -1, PublishTimeout: -1,
+		Domain: "a.b", DeadLetterMaxAge: 1,
+	}.WithDefaults()
+	for _, field := range []string{
+		`Name "a.b"`, "AckWait 1ms", "DedupeWindow 1ns", "Replicas -1", "PublishTimeout -1ns", `Domain "a.b"`, "DeadLetterMaxAge 1ns",
+	} {
 		assert.ErrorContains(t, err, "Config."+field)
 	}
 	_, err = natsbus.Open(t.Context(), nil, natsbus.Config{})

@@ -36,7 +36,7 @@ func (d *decoded) event(h nats.Header, data []byte) (event.Event, error) {
 	}
 	switch {
 	case isStructured(d.contentType):
-		return decodeStructured(data)
+		return d.structured(data)
 	case bad != nil:
 		return event.Event{}, bad
 	case d.version == "":
@@ -49,6 +49,7 @@ func (d *decoded) event(h nats.Header, data []byte) (event.Event, error) {
 	if d.ctx.DataContentType == nil && d.contentType != "" {
 		d.ctx.DataContentType = &d.contentType
 	}
+	d.addTrace(&d.ctx)
 	e := event.Event{Context: &d.ctx, DataBase64: d.base64}
 	if len(data) > 0 {
 		e.DataEncoded = data
@@ -63,6 +64,7 @@ type decoded struct {
 	subject, dataType, version, contentType string
 	time                                    types.Timestamp
 	hasSource, base64                       bool
+	traceparent, tracestate                 string // of the message
 }
 
 func (d *decoded) attribute(name, value string) (err error) {
@@ -105,6 +107,12 @@ func (d *decoded) other(name, value string) error {
 	case lower == headerMode:
 		d.contentType = value
 		return nil
+	case lower == traceParent:
+		d.traceparent = value
+		return nil
+	case lower == traceState:
+		d.tracestate = value
+		return nil
 	case !ok:
 		return nil
 	case lower != name:
@@ -121,6 +129,23 @@ func (d *decoded) other(name, value string) error {
 	}
 	d.ctx.Extensions[ext] = s
 	return nil
+}
+
+// addTrace gives an event without a trace that of its message, where publishers
+// that know nothing of CloudEvents' extensions write it.
+func (d *decoded) addTrace(ec *event.EventContextV1) {
+	if _, has := ec.Extensions[traceParent]; has || d.traceparent == "" {
+		return
+	}
+	if ec.Extensions == nil {
+		ec.Extensions = make(map[string]any, 2)
+	}
+	ec.Extensions[traceParent] = d.traceparent
+	if d.tracestate != "" {
+		ec.Extensions[traceState] = d.tracestate
+	} else {
+		delete(ec.Extensions, traceState)
+	}
 }
 
 func (d *decoded) source(value string) error {
@@ -168,13 +193,16 @@ func isStructured(contentType string) bool {
 	return len(contentType) >= len(structuredTypes) && strings.EqualFold(contentType[:len(structuredTypes)], structuredTypes)
 }
 
-func decodeStructured(data []byte) (event.Event, error) {
+func (d *decoded) structured(data []byte) (event.Event, error) {
 	var e event.Event
 	if err := e.UnmarshalJSON(data); err != nil {
 		return event.Event{}, fmt.Errorf("natsbus: structured event: %w", err)
 	}
 	if err := e.Validate(); err != nil {
 		return event.Event{}, fmt.Errorf("natsbus: structured event: %w", err)
+	}
+	if ec, ok := e.Context.(*event.EventContextV1); ok {
+		d.addTrace(ec)
 	}
 	return e, nil
 }

@@ -1,13 +1,13 @@
 package natsbus
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
+	"github.com/hearken-go/hearken/bus"
 	"github.com/nats-io/nats.go"
 )
 
@@ -46,6 +46,9 @@ func encode(e *event.Event) (headerWriter, error) {
 		w.set(headerSubject, *ec.Subject)
 	}
 	if ec.Time != nil {
+		if y := ec.Time.UTC().Year(); y < 0 || y > 9999 { // which RFC 3339 cannot write
+			return headerWriter{}, fmt.Errorf("%w: natsbus: the event's time is in the year %d", bus.ErrRejected, y)
+		}
 		var b [len(time.RFC3339Nano)]byte
 		w.set(headerTime, string(ec.Time.UTC().AppendFormat(b[:0], time.RFC3339Nano)))
 	}
@@ -59,9 +62,13 @@ func encode(e *event.Event) (headerWriter, error) {
 		w.set(headerBase64, "1")
 	}
 	for name, value := range ec.Extensions {
+		if !maySendExtension(name) {
+			return headerWriter{}, fmt.Errorf("%w: natsbus: extension %q: its name is not of letters and digits, or that of an attribute",
+				bus.ErrRejected, name)
+		}
 		s, err := types.Format(value)
 		if err != nil {
-			return headerWriter{}, fmt.Errorf("natsbus: extension %q: %w", name, err)
+			return headerWriter{}, fmt.Errorf("%w: natsbus: extension %q: %w", bus.ErrRejected, name, err)
 		}
 		w.set(attrPrefix+name, s)
 		if isTrace(name) && isHeaderText(s) {
@@ -69,6 +76,18 @@ func encode(e *event.Event) (headerWriter, error) {
 		}
 	}
 	return w, nil
+}
+
+// maySendExtension reports whether an extension of that name arrives as one. Any
+// other would end the header, take an attribute's place, or make the message no
+// event.
+func maySendExtension(name string) bool {
+	lower := strings.ToLower(name)
+	switch attrPrefix + lower {
+	case headerVersion, headerID, headerSource, headerType, headerSubject, headerTime, headerSchema, headerDataType:
+		return false
+	}
+	return isExtensionName(lower)
 }
 
 // headers is how many headers e has.
@@ -89,8 +108,14 @@ func headers(e *event.Event, ec *event.EventContextV1) int {
 
 // isTrace reports whether an extension is one of CloudEvents' Distributed
 // Tracing. They are headers of their plain names too, which is where tools for
-// NATS look for a trace. decode reads only the attributes.
-func isTrace(extension string) bool { return extension == "traceparent" || extension == "tracestate" }
+// NATS look for a trace, and where decode looks when no attribute says it.
+func isTrace(extension string) bool { return extension == traceParent || extension == traceState }
+
+// The extensions of CloudEvents' Distributed Tracing.
+const (
+	traceParent = "traceparent"
+	traceState  = "tracestate"
+)
 
 // isHeaderText reports whether s may stand in a header as it is.
 func isHeaderText(s string) bool {
@@ -102,7 +127,7 @@ func isHeaderText(s string) bool {
 	return strings.TrimSpace(s) == s && s != ""
 }
 
-var errNoContext = errors.New("natsbus: the event has no context")
+var errNoContext = fmt.Errorf("%w: natsbus: the event has no context", bus.ErrRejected)
 
 func v1(e *event.Event) (*event.EventContextV1, error) {
 	switch ec := e.Context.(type) {

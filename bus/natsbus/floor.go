@@ -32,7 +32,10 @@ func (s *subscription) Floor(ctx context.Context) (bus.Floor, error) {
 	f := bus.Floor{Logs: map[string]uint64{}}
 	for _, deadLetters := range []bool{false, true} {
 		p := place{b: s.b, id: s.id, group: s.group, deadLetters: deadLetters}
-		if err := p.floor(ctx, &f); err != nil {
+		switch err := p.floor(ctx, &f); {
+		case isForgotten(err):
+			return bus.Floor{}, fmt.Errorf("%w: %w", bus.ErrClosed, err)
+		case err != nil:
 			return bus.Floor{}, err
 		}
 	}

@@ -40,7 +40,8 @@ var errUnanswered = errors.New("natsbus: the server did not answer in time")
 // Publish implements bus.Bus. It returns when the server has stored the event,
 // in all its replicas. While the answer is missing the event is sent again, with
 // the same identity, until ctx's deadline or, without one, for
-// Config.PublishTimeout; a server that is away longer is an error.
+// Config.PublishTimeout, but no longer than half of Config.DedupeWindow, after
+// which it might be stored twice; a server that is away longer is an error.
 func (b *Bus) Publish(ctx context.Context, t bus.Topic, e event.Event) error {
 	pub, err := b.publication(t, &e)
 	if err != nil {
@@ -189,10 +190,8 @@ func (p *publisher) publish(ctx context.Context, pub *publication) error {
 	pub.sent, pub.deadline, pub.answer = now, now.Add(p.timeout), make(chan error, 1)
 	if d, ok := ctx.Deadline(); ok {
 		pub.deadline = d.Add(sweepEvery) // the context speaks first
-		if latest := now.Add(p.window); latest.Before(pub.deadline) {
-			pub.deadline = latest
-		}
 	}
+	pub.deadline = earlier(pub.deadline, now.Add(p.window))
 	if err := p.register(pub); err != nil {
 		return err
 	}
@@ -307,15 +306,19 @@ func parseAck(m *nats.Msg) error {
 func (p *publisher) sweep() {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	connected := p.nc.StatusChanged(nats.CONNECTED)
-	defer p.nc.RemoveStatusListener(connected)
+	status := p.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer p.nc.RemoveStatusListener(status)
 	for {
 		select {
 		case <-p.stop:
 			return
 		case now := <-tick.C:
 			p.resend(now, resendAfter)
-		case <-connected:
+		case st := <-status:
+			if st == nats.CLOSED {
+				p.fail(nats.ErrConnectionClosed)
+				return
+			}
 			p.maxPayload.Store(p.nc.MaxPayload()) // another server may have another
 			p.resend(time.Now(), 0)               // answers under way were lost
 		}
@@ -343,6 +346,16 @@ func (p *publisher) resend(now time.Time, after time.Duration) {
 	}
 }
 
+// fail answers all that is pending with err.
+func (p *publisher) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, pub := range p.pending {
+		delete(p.pending, id)
+		pub.answer <- err
+	}
+}
+
 func (p *publisher) close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -350,11 +363,8 @@ func (p *publisher) close() error {
 		return nil
 	}
 	p.closed = true
-	for id, pub := range p.pending {
-		delete(p.pending, id)
-		pub.answer <- bus.ErrClosed
-	}
 	p.mu.Unlock()
+	p.fail(bus.ErrClosed)
 	p.outbox.close()
 	close(p.stop)
 	p.done.Wait()

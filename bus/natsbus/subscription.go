@@ -44,6 +44,9 @@ func (b *Bus) Subscribe(ctx context.Context, g bus.Group) (bus.Subscription, err
 	if err := validateGroup(g); err != nil {
 		return nil, err
 	}
+	if b.isClosed() { // else it would make a group that nobody wants
+		return nil, bus.ErrClosed
+	}
 	events, letters, err := b.subjects.split(g.Topics)
 	if err != nil {
 		return nil, err
@@ -56,11 +59,17 @@ func (b *Bus) Subscribe(ctx context.Context, g bus.Group) (bus.Subscription, err
 	if err := s.join(ctx, events, letters); err != nil {
 		return nil, errors.Join(err, s.leave(ctx))
 	}
-	if err := b.register(s); err != nil {
+	if err := b.start(context.WithoutCancel(ctx), s); err != nil {
 		return nil, errors.Join(err, s.leave(ctx))
 	}
-	s.start(context.WithoutCancel(ctx))
+	s.pull()
 	return s, nil
+}
+
+func (b *Bus) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
 }
 
 func validateGroup(g bus.Group) error {
@@ -133,22 +142,20 @@ func (s *subscription) share() {
 	}
 }
 
-func (b *Bus) register(s *subscription) error {
+// start starts s and makes it one of b's, in one hold of the lock: what Close
+// finds there has started.
+func (b *Bus) start(ctx context.Context, s *subscription) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return bus.ErrClosed
 	}
 	b.subs[s] = struct{}{}
-	return nil
-}
-
-func (s *subscription) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	s.stop = cancel
 	s.done.Go(func() { s.beat(ctx) })
 	s.done.Go(func() { s.attend(ctx) })
-	s.pull()
+	return nil
 }
 
 // Receive implements bus.Subscription.

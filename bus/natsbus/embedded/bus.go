@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/hearken-go/hearken/bus"
 	"github.com/hearken-go/hearken/bus/natsbus"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -46,6 +49,20 @@ func OpenWith(ctx context.Context, c Config, bc natsbus.Config) (*Bus, error) {
 		return nil, errors.Join(err, s.Shutdown(context.WithoutCancel(ctx)))
 	}
 	return &Bus{Bus: b, Server: s, conn: conn}, nil
+}
+
+// Publish implements bus.Bus. When the server keeps silent, the error tells what
+// it logged meanwhile: on a disk that is full or fails it does not answer.
+func (b *Bus) Publish(ctx context.Context, t bus.Topic, e event.Event) error {
+	begun := time.Now()
+	err := b.Bus.Publish(ctx, t, e)
+	if err == nil || errors.Is(err, bus.ErrFull) || errors.Is(err, bus.ErrRejected) || errors.Is(err, bus.ErrClosed) {
+		return err
+	}
+	if text := b.Server.log.since(begun); text != "" {
+		err = fmt.Errorf("%w; the server says: %s", err, text)
+	}
+	return err
 }
 
 // Close closes the bus, its connection and the server, which frees the folder.

@@ -24,6 +24,11 @@
 // SIGKILL, a panic and the kernel's memory killer. After one, events that were
 // settled in its last moments may be delivered again.
 //
+// A server whose disk is full or fails stores nothing more, even when there is room
+// again, until it is started anew: each Publish fails, with the server's reason.
+// What it has stored it still delivers. MaxDisk keeps it from filling a disk that
+// nobody else fills.
+//
 // # What it does not do
 //
 // It is one server: it does not form clusters, and a lost disk is lost. For

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -29,22 +30,43 @@ func (l serverLog) Fatalf(format string, v ...any)  { l.write(slog.LevelError, f
 func (l serverLog) Debugf(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
 func (l serverLog) Tracef(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
 
-// fatalLog keeps what the server calls fatal: it does not return why it could
-// not start.
-type fatalLog struct {
+// errorLog keeps what the server calls an error or fatal: it returns neither why
+// it could not start nor why it does not store, as on a full disk.
+type errorLog struct {
 	server.Logger
-	err atomic.Pointer[error]
+	err  atomic.Pointer[error]
+	last atomic.Pointer[complaint]
+}
+
+// complaint is an error that the server logged.
+type complaint struct {
+	text string
+	at   time.Time
+}
+
+// Errorf logs and remembers.
+func (l *errorLog) Errorf(format string, v ...any) {
+	l.last.Store(&complaint{fmt.Sprintf(format, v...), time.Now()})
+	l.Logger.Errorf(format, v...)
+}
+
+// since returns the last error that was logged after the given time, or "".
+func (l *errorLog) since(begun time.Time) string {
+	if c := l.last.Load(); c != nil && !c.at.Before(begun) {
+		return c.text
+	}
+	return ""
 }
 
 // Fatalf logs and remembers. The process goes on.
-func (l *fatalLog) Fatalf(format string, v ...any) {
+func (l *errorLog) Fatalf(format string, v ...any) {
 	err := fmt.Errorf("embedded: "+format, v...)
 	l.err.CompareAndSwap(nil, &err)
 	l.Logger.Fatalf(format, v...)
 }
 
 // failed returns the first fatal error.
-func (l *fatalLog) failed() error {
+func (l *errorLog) failed() error {
 	if err := l.err.Load(); err != nil {
 		return *err
 	}

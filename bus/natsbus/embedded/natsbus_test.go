@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -364,6 +365,131 @@ func TestGroupMistakes(t *testing.T) {
 	groups, err := b.Groups(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, groups)
+}
+
+// A stream that somebody deletes takes its groups along, which their members are
+// told: they would wait for ever, and nobody would know why.
+func TestStreamDeletedByAnother(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	s := subscribe(t, b, "group", created)
+	require.NoError(t, jetStream(t, nc).DeleteStream(t.Context(), "hearken"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := s.Receive(ctx)
+	require.ErrorIs(t, err, bus.ErrClosed)
+	require.ErrorContains(t, err, "stream not found")
+	_, err = s.Floor(ctx)
+	require.ErrorIs(t, err, bus.ErrClosed)
+}
+
+// A server before 2.11 takes what it does not know for nothing: a lock whose holder
+// died would stay for ever.
+func TestServerTooOld(t *testing.T) {
+	_, nc := newBus(t, natsbus.Config{})
+	answer := func(m *nats.Msg, v map[string]any) {
+		text, err := json.Marshal(v)
+		assert.NoError(t, err)
+		assert.NoError(t, m.Respond(text))
+	}
+	const api = "$JS.old.API.STREAM."
+	_, err := nc.Subscribe(api+"INFO.*", func(m *nats.Msg) {
+		answer(m, map[string]any{"error": map[string]any{"code": 404, "err_code": jetstream.JSErrCodeStreamNotFound}})
+	})
+	require.NoError(t, err)
+	for _, request := range []string{"CREATE.*", "UPDATE.*"} {
+		_, err = nc.Subscribe(api+request, func(m *nats.Msg) {
+			var c map[string]any
+			assert.NoError(t, json.Unmarshal(m.Data, &c))
+			delete(c, "allow_msg_ttl")
+			answer(m, map[string]any{"config": c})
+		})
+		require.NoError(t, err)
+	}
+	_, err = natsbus.Open(t.Context(), nc, natsbus.Config{Domain: "old"})
+	require.ErrorContains(t, err, "2.11")
+}
+
+func TestConnectionWithoutServer(t *testing.T) {
+	nc, err := nats.Connect("nats://127.0.0.1:1", nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1))
+	require.NoError(t, err)
+	defer nc.Close()
+	_, err = natsbus.Open(t.Context(), nc, natsbus.Config{})
+	require.ErrorContains(t, err, "has not reached a server")
+}
+
+// Publish sends nothing again that the server would not recognise, however long
+// it may wait: the event would be stored twice.
+func TestPublishRepeatsWithinTheWindow(t *testing.T) {
+	p := &inProcess{}
+	p.start(t)
+	defer p.stop(t)
+	r := &rig{backend: p, cfg: natsbus.Config{Storage: jetstream.MemoryStorage, DedupeWindow: time.Second, PublishTimeout: 5 * time.Second}}
+	l := &lab{}
+	b := l.connect(t, r)
+	s := subscribe(t, b, "group", created)
+	l.of(b).losses.answers.Store(true)
+	require.Error(t, b.Publish(t.Context(), created, benchEvent(1)))
+	l.of(b).losses.answers.Store(false)
+	groups, err := b.(bus.Groups).Groups(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, groups[0].Backlog)
+	require.NoError(t, s.Close(t.Context()))
+	require.NoError(t, b.(*natsbus.Bus).Close(t.Context()))
+}
+
+// Once the connection is closed no answer comes, and Publish does not wait for it.
+func TestConnectionClosedWhilePublishing(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	lost, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage})
+	require.NoError(t, err)
+	subscribe(t, b, "group", created)
+	require.NoError(t, jetStream(t, nc).DeleteStream(t.Context(), "hearken")) // so that nobody answers
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- lost.Publish(ctx, created, benchEvent(1)) }()
+	time.AfterFunc(100*time.Millisecond, nc.Close)
+	begun := time.Now()
+	require.ErrorIs(t, <-answer, bus.ErrClosed)
+	assert.Less(t, time.Since(begun), 30*time.Second)
+	require.NoError(t, lost.Close(t.Context()))
+}
+
+// A bus that is closed makes no group: nobody would settle its events, and in time
+// it would fill the bus.
+func TestClosedBusMakesNoGroup(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{})
+	closed, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage})
+	require.NoError(t, err)
+	require.NoError(t, closed.Close(t.Context()))
+	_, err = closed.Subscribe(t.Context(), bus.Group{Name: "late", Topics: []bus.Topic{created}, InFlight: 1})
+	require.ErrorIs(t, err, bus.ErrClosed)
+	groups, err := b.Groups(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, groups)
+}
+
+// Members come while their bus is closed: each is refused, or closed with it.
+func TestSubscribeWhileTheBusCloses(t *testing.T) {
+	_, nc := newBus(t, natsbus.Config{})
+	for range 10 {
+		b, err := natsbus.Open(t.Context(), nc, natsbus.Config{Storage: jetstream.MemoryStorage})
+		require.NoError(t, err)
+		var joined atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				var err error
+				for ; err == nil; joined.Add(1) {
+					_, err = b.Subscribe(t.Context(), bus.Group{Name: fmt.Sprint(i), Topics: []bus.Topic{created}, InFlight: 1})
+				}
+				assert.ErrorIs(t, err, bus.ErrClosed)
+			})
+		}
+		require.Eventually(t, func() bool { return joined.Load() > 8 }, time.Minute, time.Millisecond)
+		require.NoError(t, b.Close(t.Context()))
+		wg.Wait()
+	}
 }
 
 // The store asks again when an answer is lost, rather than wait for it as long as

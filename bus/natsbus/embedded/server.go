@@ -66,6 +66,7 @@ type Config struct {
 // Its methods may be called concurrently.
 type Server struct {
 	srv     *server.Server
+	log     *errorLog
 	lock    *os.File
 	tempDir string // of a server without a folder
 
@@ -92,15 +93,16 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	log := &fatalLog{Logger: serverLog{logger}}
-	s.srv.SetLoggerV2(log, false, false, false)
+	s.log = &errorLog{Logger: serverLog{logger}}
+	s.srv.SetLoggerV2(s.log, false, false, false)
 	s.srv.Start()
-	if err := s.awaitReady(ctx, log); err != nil {
+	if err := s.awaitReady(ctx); err != nil {
 		return nil, errors.Join(err, s.Shutdown(context.WithoutCancel(ctx)))
 	}
 	return s, nil
 }
 
+// options returns what c asks of the server, or all that is wrong with c.
 func (c Config) options() (*server.Options, error) {
 	maxEvent := cmp.Or(c.MaxEvent, defaultMaxEvent)
 	opts := &server.Options{
@@ -114,21 +116,27 @@ func (c Config) options() (*server.Options, error) {
 		NoSystemAccount:        true,
 		DisableJetStreamBanner: true,
 	}
-	var errs []error
-	if maxEvent < 1<<10 || maxEvent > maxEventLimit {
-		errs = append(errs, fmt.Errorf("embedded: Config.MaxEvent %d: from %d to %d", maxEvent, 1<<10, maxEventLimit))
-	}
-	switch {
-	case c.Sync == SyncAlways:
+	if c.Sync == SyncAlways {
 		opts.SyncAlways = true
-	case c.Sync == 0:
-		opts.SyncInterval = defaultSync
-	case c.Sync < minSync:
-		errs = append(errs, fmt.Errorf("embedded: Config.Sync %v: SyncAlways, or at least %v", c.Sync, minSync))
-	default:
-		opts.SyncInterval = c.Sync
+	} else {
+		opts.SyncInterval = cmp.Or(c.Sync, defaultSync)
 	}
-	return opts, errors.Join(append(errs, listen(opts, c.Listen))...)
+	return opts, errors.Join(c.mistakes(), listen(opts, c.Listen))
+}
+
+// mistakes returns what is wrong with c, but for Listen.
+func (c Config) mistakes() error {
+	var errs []error
+	if c.MaxEvent != 0 && (c.MaxEvent < 1<<10 || c.MaxEvent > maxEventLimit) {
+		errs = append(errs, fmt.Errorf("embedded: Config.MaxEvent %d: from %d to %d", c.MaxEvent, 1<<10, maxEventLimit))
+	}
+	if c.Sync != 0 && c.Sync != SyncAlways && c.Sync < minSync {
+		errs = append(errs, fmt.Errorf("embedded: Config.Sync %v: SyncAlways, or at least %v", c.Sync, minSync))
+	}
+	if c.MaxDisk < 0 || c.MaxMemory < 0 {
+		errs = append(errs, errors.New("embedded: Config.MaxDisk and Config.MaxMemory: not negative"))
+	}
+	return errors.Join(errs...)
 }
 
 func listen(opts *server.Options, address string) error {
@@ -172,11 +180,11 @@ func (s *Server) closeDir() error {
 }
 
 // awaitReady waits until the server takes connections and has its streams back.
-func (s *Server) awaitReady(ctx context.Context, log *fatalLog) error {
+func (s *Server) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for !s.srv.ReadyForConnections(10*time.Millisecond) || !s.srv.JetStreamEnabled() {
-		if err := log.failed(); err != nil {
+		if err := s.log.failed(); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

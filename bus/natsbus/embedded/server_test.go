@@ -83,9 +83,9 @@ func TestConfigMistakes(t *testing.T) {
 		_, err := embedded.Start(t.Context(), c)
 		require.ErrorContains(t, err, "Config."+name[:4])
 	}
-	_, err := embedded.Open(t.Context(), embedded.Config{MaxEvent: 1, Sync: -1, Listen: "nowhere"})
-	for _, field := range []string{"MaxEvent", "Sync", "Listen"} {
-		assert.ErrorContains(t, err, "Config."+field, "all at once")
+	_, err := embedded.Start(t.Context(), embedded.Config{MaxEvent: 1, Sync: -1, MaxDisk: -1, Listen: "nowhere"})
+	for _, field := range []string{"MaxEvent", "Sync", "MaxDisk", "Listen"} {
+		require.ErrorContains(t, err, "Config."+field, "all at once")
 	}
 }
 
@@ -139,6 +139,20 @@ func TestServerLog(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Shutdown(t.Context()))
 	assert.Contains(t, text.String(), "level=DEBUG")
+}
+
+// A server that cannot write does not answer; why not is not in its log alone.
+func TestPublishTellsWhatTheServerLogged(t *testing.T) {
+	b, nc := newBus(t, natsbus.Config{PublishTimeout: 200 * time.Millisecond})
+	require.NoError(t, jetStream(t, nc).DeleteStream(t.Context(), "hearken")) // so that nobody answers
+	embedded.Complain(b.Server, "long ago")
+	err := b.Publish(t.Context(), created, benchEvent(1))
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "long ago")
+	_, err = nc.Subscribe("hearken.events.>", func(*nats.Msg) { embedded.Complain(b.Server, "no space left on device") })
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	require.ErrorContains(t, b.Publish(t.Context(), created, benchEvent(1)), "the server says: no space left on device")
 }
 
 func TestBusClose(t *testing.T) {
