@@ -143,13 +143,15 @@ func (s *Source) noMatch(m meta.RESTMapper, err error) error {
 	return fmt.Errorf("%w: %w", errNoMatch, err)
 }
 
-// resetMapper has m ask the cluster anew, unless it just has.
+// resetMapper has m ask the cluster anew when it is asked next.
 func (s *Source) resetMapper(m meta.RESTMapper) {
-	if time.Since(s.reset) >= resetEvery {
-		s.reset = time.Now()
-		meta.MaybeResetRESTMapper(m)
-	}
+	s.reset = time.Now()
+	meta.MaybeResetRESTMapper(m)
 }
+
+// mayBeMistaken says that the Mapper has known for so long what it knows that it
+// may be asked again.
+func (s *Source) mayBeMistaken() bool { return s.mapped() && time.Since(s.reset) >= resetEvery }
 
 var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"} //nolint:gochecknoglobals // a constant
 

@@ -104,7 +104,7 @@ func (s *scope) keep(ctx context.Context) error {
 		default:
 			s.unsure = true
 			s.trouble.begin(s.out.Logger, what, err)
-			if apierrors.IsNotFound(err) && s.mapped() && attempt > 3 {
+			if apierrors.IsNotFound(err) && attempt > 3 && s.mayBeMistaken() {
 				return errNotServed // its version may be gone, and another there
 			}
 		}

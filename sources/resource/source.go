@@ -98,7 +98,7 @@ type Source struct {
 	running  atomic.Bool
 	warned   atomic.Bool
 	last     *memory   // without a Store, what the last Run knew; Run's own
-	reset    time.Time // when the Mapper last was; Run's own
+	reset    time.Time // when the Mapper last was; written while no scope is watched
 	trouble  troubles
 	counters struct{ relists, partial, truncated, refused atomic.Uint64 }
 }

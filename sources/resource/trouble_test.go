@@ -225,21 +225,27 @@ func TestAVersionThatIsGone(t *testing.T) {
 	})
 }
 
-// cachingMapper knows what it has been told until it is reset, as that of client-go
-// does.
+// cachingMapper asks what is served, which may be nothing, when it is asked first
+// after a reset, as that of client-go does.
 type cachingMapper struct {
 	mapper
-	cached atomic.Pointer[schema.GroupVersionResource]
-	served atomic.Pointer[schema.GroupVersionResource]
+	served, cached atomic.Pointer[schema.GroupVersionResource]
+	knows          atomic.Bool
 }
 
 func (m *cachingMapper) Reset() {
 	m.mapper.Reset()
-	m.cached.Store(m.served.Load())
+	m.knows.Store(false)
 }
 
-func (m *cachingMapper) RESTMapping(gk schema.GroupKind, _ ...string) (*meta.RESTMapping, error) {
+func (m *cachingMapper) RESTMapping(gk schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
+	if !m.knows.Swap(true) {
+		m.cached.Store(m.served.Load())
+	}
 	gvr := m.cached.Load()
+	if gvr == nil {
+		return nil, &meta.NoKindMatchError{GroupKind: gk, SearchedVersions: versions}
+	}
 	return &meta.RESTMapping{Resource: *gvr, GroupVersionKind: gvr.GroupVersion().WithKind(gk.Kind), Scope: meta.RESTScopeNamespace}, nil
 }
 
@@ -247,6 +253,7 @@ func (m *cachingMapper) RESTMapping(gk schema.GroupKind, _ ...string) (*meta.RES
 func TestAVersionThatIsGoneFromTheCluster(t *testing.T) {
 	m := &cachingMapper{}
 	old := schema.GroupVersionResource{Version: "v1alpha1", Resource: "widgets"}
+	m.knows.Store(true)
 	m.cached.Store(&old)
 	m.served.Store(&configMaps)
 	bubble(t, func(s *resource.Source) {
@@ -264,9 +271,38 @@ func TestAVersionThatIsGoneFromTheCluster(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		assert.Positive(t, m.resets.Load())
 		assert.LessOrEqual(t, m.resets.Load(), int64(12), "every ten seconds at most")
+		assert.LessOrEqual(t, strings.Count(r.log.String(), "resource source watches"), 13, "and so is all else that is found out")
 		r.cluster.locked(func() { served = true })
 		assert.Equal(t, []string{"ADD shop/a 0"}, r.await())
 		assert.Nil(t, r.source.Report().Trouble)
+		r.stop()
+	})
+}
+
+// TestAKindThatIsRemovedAndComesBack is asked for every ten seconds from the first
+// on.
+func TestAKindThatIsRemovedAndComesBack(t *testing.T) {
+	m := &cachingMapper{}
+	m.served.Store(&configMaps)
+	bubble(t, func(s *resource.Source) {
+		s.Resource, s.Kind, s.Mapper = schema.GroupVersionResource{}, schema.GroupVersionKind{Kind: "ConfigMap"}, m
+	}, func(t *testing.T, r *rig) {
+		r.cluster.refuse(func(v, res, _ string) error {
+			if v != "get" && m.served.Load() == nil {
+				return apierrors.NewNotFound(schema.GroupResource{Resource: res}, "")
+			}
+			return nil
+		})
+		r.start()
+		m.served.Store(nil)
+		r.cluster.restart()
+		for m.resets.Load() == 0 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		m.served.Store(&configMaps)
+		r.cluster.create("shop/a")
+		time.Sleep(11 * time.Second)
+		assert.Equal(t, []string{"ADD shop/a 0"}, r.news())
 		r.stop()
 	})
 }
