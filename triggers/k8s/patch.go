@@ -177,11 +177,6 @@ func (a *action) apply(ctx context.Context) (*unstructured.Unstructured, error) 
 	}
 	o := a.object.DeepCopy()
 	o.SetManagedFields(nil)
-	raw, err := json.Marshal(o.Object)
-	if err != nil {
-		return nil, hearken.Permanent(err)
-	}
-	made, err := a.resource.Patch(ctx, o.GetName(), types.ApplyPatchType, raw,
-		metav1.PatchOptions{FieldManager: a.fieldManager(), FieldValidation: a.fieldValidation(), Force: &a.Force}, a.subresources()...)
+	made, err := a.resource.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: a.fieldManager(), Force: a.Force}, a.subresources()...)
 	return made, a.guardFailed(err)
 }

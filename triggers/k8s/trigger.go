@@ -93,7 +93,7 @@ type Trigger struct {
 	// not have, such as one of a misspelt Dest: metav1.FieldValidationStrict refuses
 	// the object, FieldValidationWarn and FieldValidationIgnore have it without them.
 	// Empty: Strict, as with kubectl. A server before Kubernetes 1.25 knows Ignore
-	// only.
+	// only. To Apply such a field is refused by any, so that there is nothing to say.
 	FieldValidation string
 
 	// Force lets Apply take fields that others manage. Otherwise that is a

@@ -413,7 +413,7 @@ func TestFieldManager(t *testing.T) {
 	}
 	trigger.FieldManager = "me"
 	require.NoError(t, trigger.Fire(t.Context(), f))
-	assert.Contains(t, s.Requests()[len(s.Requests())-1], "fieldManager=me&fieldValidation=Strict&force=false")
+	assert.Contains(t, s.Requests()[len(s.Requests())-1], "fieldManager=me&force=false")
 }
 
 func TestObjectsRefused(t *testing.T) {

@@ -31,6 +31,7 @@ func (t *Trigger) Validate() error {
 	}
 	m.Ask("Patch", t.Patch)
 	t.validateByOperation(&m)
+	t.validateValues(&m)
 	t.validateWait(&m)
 	return m.Err()
 }
@@ -52,12 +53,15 @@ func (t *Trigger) validateByOperation(m *mistakes) {
 	m.only("Change", t.Change != nil, t.Operation == Update, "Update")
 	m.only("Patch", t.Patch != nil, patches, "MergePatch, StrategicMergePatch and JSONPatch; others act by Object")
 	m.only("Subresource", t.Subresource != "", patches || t.Operation == Update || t.Operation == Apply, "Update, Apply and patches")
-	m.only("FieldValidation", t.FieldValidation != "", t.Operation != Delete, "operations that write an object")
+	m.only("FieldValidation", t.FieldValidation != "", t.Operation != Delete && t.Operation != Apply, "Create, CreateIfAbsent, Update, Merge and patches; Apply takes no unknown field")
 	m.only("Force", t.Force, t.Operation == Apply, "Apply")
 	m.only("Propagation", t.Propagation != "", t.Operation == Delete, "Delete")
 	m.only("MaxName", t.MaxName != 0, t.creates(), "Create, CreateIfAbsent and Merge, which make names")
 	m.only("Wait", t.Wait.isSet(), t.Operation != Delete, "operations that leave an object")
+}
 
+// validateValues finds values that their fields cannot have.
+func (t *Trigger) validateValues(m *mistakes) {
 	if t.Subresource != "" && len(validation.IsDNS1123Label(t.Subresource)) > 0 {
 		m.Add("Subresource", "%q is none; say status or scale", t.Subresource)
 	}

@@ -55,20 +55,20 @@ func TestAllMistakesAtOnce(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	c := client(t, kubefake.New(t))
 	for says, trigger := range map[string]*k8s.Trigger{
-		"Client: is nil; it says how to reach the API server":                 {Object: manifest()},
-		"Object: is nil; it says which object is meant":                       {Client: c},
-		"Operation: there is no operation 9":                                  {Client: c, Object: manifest(), Operation: 9},
-		"Change: is nil; it is what Update does to the object":                {Client: c, Object: fixed(configMap("a")), Operation: k8s.Update},
-		"Object.Text: has no metadata.name, which would say what to delete":   {Client: c, Object: manifest(), Operation: k8s.Delete},
-		"Patch: is nil; a JSON patch is no object, so Object cannot be it":    {Client: c, Object: fixed(configMap("a")), Operation: k8s.JSONPatch},
-		"MaxName: is for Create, CreateIfAbsent and Merge, which make names":  {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, MaxName: 20},
-		"Wait.Until: is empty; say what is waited for":                        {Client: c, Object: manifest(), Wait: k8s.Policy{For: 1}},
-		"Wait.For: is -1ns; a wait takes time":                                {Client: c, Object: manifest(), Wait: k8s.Policy{For: -1, Until: []k8s.Condition{{Path: "a"}}}},
-		"Wait: is for operations that leave an object":                        {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, Wait: k8s.Policy{For: 1, Until: []k8s.Condition{{Path: "a"}}}},
-		"FieldManager: is longer than 128 bytes, or not printable":            {Client: c, Object: manifest(), FieldManager: "a\n"},
-		`FieldValidation: "strict" is none; say Strict, Warn or Ignore`:       {Client: c, Object: manifest(), FieldValidation: "strict"},
-		"FieldValidation: is for operations that write an object":             {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, FieldValidation: "Warn"},
-		`Propagation: "orphan" is none; say Background, Foreground or Orphan`: {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, Propagation: "orphan"},
+		"Client: is nil; it says how to reach the API server":                                                     {Object: manifest()},
+		"Object: is nil; it says which object is meant":                                                           {Client: c},
+		"Operation: there is no operation 9":                                                                      {Client: c, Object: manifest(), Operation: 9},
+		"Change: is nil; it is what Update does to the object":                                                    {Client: c, Object: fixed(configMap("a")), Operation: k8s.Update},
+		"Object.Text: has no metadata.name, which would say what to delete":                                       {Client: c, Object: manifest(), Operation: k8s.Delete},
+		"Patch: is nil; a JSON patch is no object, so Object cannot be it":                                        {Client: c, Object: fixed(configMap("a")), Operation: k8s.JSONPatch},
+		"MaxName: is for Create, CreateIfAbsent and Merge, which make names":                                      {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, MaxName: 20},
+		"Wait.Until: is empty; say what is waited for":                                                            {Client: c, Object: manifest(), Wait: k8s.Policy{For: 1}},
+		"Wait.For: is -1ns; a wait takes time":                                                                    {Client: c, Object: manifest(), Wait: k8s.Policy{For: -1, Until: []k8s.Condition{{Path: "a"}}}},
+		"Wait: is for operations that leave an object":                                                            {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, Wait: k8s.Policy{For: 1, Until: []k8s.Condition{{Path: "a"}}}},
+		"FieldManager: is longer than 128 bytes, or not printable":                                                {Client: c, Object: manifest(), FieldManager: "a\n"},
+		`FieldValidation: "strict" is none; say Strict, Warn or Ignore`:                                           {Client: c, Object: manifest(), FieldValidation: "strict"},
+		"FieldValidation: is for Create, CreateIfAbsent, Update, Merge and patches; Apply takes no unknown field": {Client: c, Object: fixed(configMap("a")), Operation: k8s.Apply, FieldValidation: "Warn"},
+		`Propagation: "orphan" is none; say Background, Foreground or Orphan`:                                     {Client: c, Object: fixed(configMap("a")), Operation: k8s.Delete, Propagation: "orphan"},
 	} {
 		assert.EqualError(t, trigger.Validate(), says)
 	}
