@@ -118,10 +118,12 @@ func (a *action) updateOnce(ctx context.Context, change func(*unstructured.Unstr
 	if err := a.guard(old); err != nil {
 		return nil, err
 	}
+	dropUnsetTimes(old.Object) // in both, or they would be a change
 	changed := old.DeepCopy()
 	if err := change(changed); err != nil {
 		return nil, err
 	}
+	dropUnsetTimes(changed.Object)
 	if equality.Semantic.DeepEqual(old, changed) {
 		return old, nil
 	}

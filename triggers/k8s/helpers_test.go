@@ -1,7 +1,9 @@
 package k8s_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/hearken-go/hearken/triggers/triggertest"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 )
@@ -44,6 +47,29 @@ func firing(tb testing.TB, id string) hearken.Firing {
 
 func configMap(name string) *unstructured.Unstructured {
 	return object("v1", "ConfigMap", "default", name)
+}
+
+// templated is an object named a of a Go type that has templates.
+func templated(tb testing.TB, version, kind string) *unstructured.Unstructured {
+	tb.Helper()
+	type template struct {
+		metav1.ObjectMeta `json:"metadata"`
+	}
+	typed := struct {
+		metav1.TypeMeta `json:",inline"`
+		template
+		Spec struct {
+			Template template   `json:"template"`
+			Claims   []template `json:"claims"`
+		} `json:"spec"`
+	}{TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: kind}, template: template{metav1.ObjectMeta{Name: "a"}}}
+	typed.Spec.Claims = make([]template, 1)
+	text, err := json.Marshal(typed)
+	require.NoError(tb, err)
+	require.Equal(tb, 3, strings.Count(string(text), `"creationTimestamp":null`))
+	o := &unstructured.Unstructured{}
+	require.NoError(tb, json.Unmarshal(text, &o.Object))
+	return o
 }
 
 func object(version, kind, namespace, name string) *unstructured.Unstructured {

@@ -185,6 +185,26 @@ func TestServerUnknownFieldsOfSecrets(t *testing.T) {
 	assert.NotContains(t, err.Error(), "4711")
 }
 
+// A definition as controller-gen makes it says of the metadata in a template that it
+// is an object.
+func TestServerTypedObjects(t *testing.T) {
+	t.Parallel()
+	c := admin(t)
+	group := c.Namespace + ".example.com"
+	const template = "{type: object, properties: {metadata: {type: object}}}"
+	defineWidgets(t, c, group, "Namespaced", "{type: object, properties: {spec: {type: object, properties: {template: "+template+
+		", claims: {type: array, items: "+template+"}}}}}")
+	o := templated(t, group+"/v1", "Widget")
+	become := func(_ hearken.Firing, there *unstructured.Unstructured) error {
+		there.Object["spec"] = o.Object["spec"]
+		return nil
+	}
+	for _, trigger := range []*k8s.Trigger{{}, {Operation: k8s.Update, Change: become}, {Operation: k8s.Merge}, {Operation: k8s.MergePatch}, {Operation: k8s.Apply}} {
+		trigger.Client, trigger.Object = c, fixed(o)
+		fires(t, trigger, firing(t, trigger.Operation.String()))
+	}
+}
+
 // A custom resource has no limit of its own, so that it is the store that turns
 // it down.
 func TestServerTooLarge(t *testing.T) {

@@ -130,11 +130,14 @@ func text(s string) hearken.Payload {
 func installWidgets(tb testing.TB, c *k8s.Client) string {
 	tb.Helper()
 	group := c.Namespace + ".example.com"
-	defineWidgets(tb, c, group, "Namespaced")
+	defineWidgets(tb, c, group, "Namespaced", anything)
 	return group
 }
 
-func defineWidgets(tb testing.TB, c *k8s.Client, group, scope string) {
+// anything is the schema of a kind that says nothing of its fields.
+const anything = "{type: object, x-kubernetes-preserve-unknown-fields: true}"
+
+func defineWidgets(tb testing.TB, c *k8s.Client, group, scope, schema string) {
 	tb.Helper()
 	put(tb, c, parse(tb, fmt.Sprintf(`
 apiVersion: apiextensions.k8s.io/v1
@@ -150,8 +153,8 @@ spec:
     storage: true
     subresources: {status: {}}
     schema:
-      openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
-`, group, scope)))
+      openAPIV3Schema: %[3]s
+`, group, scope, schema)))
 	// That it is established comes before it is served, and a client that has missed
 	// a kind does not look for it again at once: each look is another client's.
 	require.Eventually(tb, func() bool {

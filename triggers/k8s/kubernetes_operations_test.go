@@ -350,7 +350,7 @@ func TestServerKindOfAnotherScope(t *testing.T) {
 	crd := bare("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets."+group)
 	fires(t, &k8s.Trigger{Client: c, Object: fixed(crd), Operation: k8s.Delete}, firing(t, "1"))
 	require.Eventually(t, func() bool { return get(t, c, crd) == nil }, patience, 20*time.Millisecond)
-	defineWidgets(t, c, group, "Cluster")
+	defineWidgets(t, c, group, "Cluster", anything)
 	require.Eventually(t, func() bool {
 		r, err := c.Resource(t.Context(), o)
 		if err != nil {

@@ -52,8 +52,29 @@ func (t *Trigger) complete(o *unstructured.Unstructured, f hearken.Firing) error
 		if err := checkMarkable(o); err != nil {
 			return err
 		}
+		dropUnsetTimes(o.Object)
 	}
 	return t.name(o, f)
+}
+
+// dropUnsetTimes takes away what Go's JSON of each metav1.ObjectMeta has, a
+// creationTimestamp of null: in a template of a custom resource, whose definition
+// need not say what metadata is, it would be a field that the kind does not have.
+func dropUnsetTimes(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		const field = "creationTimestamp"
+		if metadata, ok := v["metadata"].(map[string]any); ok && metadata[field] == nil {
+			delete(metadata, field)
+		}
+		for _, below := range v {
+			dropUnsetTimes(below)
+		}
+	case []any:
+		for _, below := range v {
+			dropUnsetTimes(below)
+		}
+	}
 }
 
 func (t *Trigger) creates() bool {

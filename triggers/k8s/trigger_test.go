@@ -257,6 +257,43 @@ func TestMerge(t *testing.T) {
 	assert.Nil(t, s.Object(pathA), "one with a uid is not created anew")
 }
 
+// TestTypedObjects writes what Go types have in JSON: in each metadata a
+// creationTimestamp of null, which is no field of a template whose definition does
+// not say so.
+func TestTypedObjects(t *testing.T) {
+	o := templated(t, "v1", "ConfigMap")
+	o.SetNamespace("default")
+	become := func(_ hearken.Firing, there *unstructured.Unstructured) error {
+		there.Object["spec"] = o.Object["spec"]
+		return nil
+	}
+	for op, there := range map[k8s.Operation]map[string]any{
+		k8s.Create: nil, k8s.CreateIfAbsent: nil, k8s.Merge: nil, k8s.Update: configMap("a").Object,
+	} {
+		s := kubefake.New(t, configMaps)
+		s.Put(pathA, there)
+		trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(o), Operation: op}
+		if op == k8s.Update {
+			trigger.Change = become
+		}
+		require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
+		none := map[string]any{"metadata": map[string]any{}}
+		assert.Equal(t, map[string]any{"template": none, "claims": []any{none}}, s.Object(pathA)["spec"], "%v", op)
+	}
+}
+
+// TestUpdateOfUnsetTimes changes nothing of an object that has some, as those of
+// the API server's own kinds do.
+func TestUpdateOfUnsetTimes(t *testing.T) {
+	s := kubefake.New(t, configMaps)
+	s.Put(pathA, templated(t, "v1", "ConfigMap").Object)
+	before := s.Object(pathA)
+	same := func(hearken.Firing, *unstructured.Unstructured) error { return nil }
+	trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(configMap("a")), Operation: k8s.Update, Change: same}
+	require.NoError(t, trigger.Fire(t.Context(), firing(t, "1")))
+	assert.Equal(t, before, s.Object(pathA))
+}
+
 // What was changed since is not undone by the firing that made the object, when it
 // comes again.
 func TestMergeThatCreatedComesAgain(t *testing.T) {
