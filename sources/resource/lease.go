@@ -19,8 +19,13 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// minLease is the least Lease.Duration.
-const minLease = time.Second
+const (
+	// minLease is the least Lease.Duration.
+	minLease = time.Second
+	// giveBackTime is how long the end of a pipeline waits at most for the cluster to
+	// take the lease back.
+	giveBackTime = 5 * time.Second
+)
 
 // Lease is an object of coordination.k8s.io that one of several processes holds.
 // The holder watches; the others wait. It is given back when a pipeline ends, and
@@ -229,7 +234,7 @@ func (l *lock) note(ctx context.Context, err error) {
 
 // giveBack lets another process have the lease at once, unless it has it already.
 func (l *lock) giveBack(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.duration/3)
+	ctx, cancel := context.WithTimeout(ctx, min(l.duration/3, giveBackTime))
 	defer cancel()
 	record, _, err := l.Interface.Get(ctx)
 	switch {

@@ -217,16 +217,18 @@ func TestALeaseOfAClusterThatIsSilent(t *testing.T) {
 
 // TestAHolderEndsThoughTheClusterIsSilent has it fail to give the lease back.
 func TestAHolderEndsThoughTheClusterIsSilent(t *testing.T) {
-	silent := silentLeases{&leases{}, make(chan struct{})}
-	bubble(t, nil, func(t *testing.T, r *rig) {
-		r.source.Lease = &resource.Lease{Namespace: "shop", Name: "changes", Client: silent}
-		r.start()
-		close(silent.silent)
-		began := time.Now()
-		r.stop()
-		assert.Less(t, time.Since(began), 10*time.Second)
-		assert.Contains(t, r.log.String(), "cannot give its lease back")
-	})
+	for _, d := range []time.Duration{0, 5 * time.Minute} {
+		silent := silentLeases{&leases{}, make(chan struct{})}
+		bubble(t, nil, func(t *testing.T, r *rig) {
+			r.source.Lease = &resource.Lease{Namespace: "shop", Name: "changes", Client: silent, Duration: d}
+			r.start()
+			close(silent.silent)
+			began := time.Now()
+			r.stop()
+			assert.Less(t, time.Since(began), 10*time.Second)
+			assert.Contains(t, r.log.String(), "cannot give its lease back")
+		})
+	}
 }
 
 // readOnlyLeases are those of who may only get them.
