@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hearken-go/hearken"
@@ -109,19 +111,13 @@ func (s *Source) term(ctx context.Context, out hearken.Output, c clients, identi
 		return hearken.Permanent(fmt.Errorf("resource: Lease: %w", err))
 	}
 	holding, end := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		elector.Run(holding)
-	}()
+	var election sync.WaitGroup
+	election.Go(func() { elector.Run(holding) })
 	defer func() {
 		end()
-		<-ended
-		if !elector.IsLeader() {
-			return
-		}
-		if err := lock.giveBack(context.WithoutCancel(ctx)); err != nil {
-			out.Logger.Warn("resource source cannot give its lease back: another process waits until it expires", "error", err)
+		election.Wait()
+		if elector.IsLeader() {
+			lock.giveBack(context.WithoutCancel(ctx), out.Logger)
 		}
 	}()
 	out.Logger.Info("resource source waits for its lease", "lease", s.Lease.Namespace+"/"+s.Lease.Name, "identity", identity)
@@ -129,17 +125,23 @@ func (s *Source) term(ctx context.Context, out hearken.Output, c clients, identi
 	case <-ctx.Done():
 		return nil
 	case held := <-started:
-		out.Logger.Info("resource source holds its lease")
-		working, stop := context.WithCancel(ctx)
-		defer stop()
-		defer context.AfterFunc(held, stop)() //nolint:contextcheck // held is the lease's, and not the caller's
-		err := work(working)
-		if held.Err() != nil && ctx.Err() == nil {
-			out.Logger.Warn("resource source has lost its lease")
-			return nil
-		}
-		return err
+		return workWhile(ctx, held, out.Logger, work)
 	}
+}
+
+// workWhile calls work until that ends, or ctx, or the lease is lost, with which
+// held ends.
+func workWhile(ctx, held context.Context, log *slog.Logger, work func(context.Context) error) error {
+	log.Info("resource source holds its lease")
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(held, stop)()
+	err := work(working)
+	if held.Err() != nil && ctx.Err() == nil {
+		log.Warn("resource source has lost its lease")
+		return nil
+	}
+	return err
 }
 
 // elector returns one that does not release the lease itself: client-go's would
@@ -233,22 +235,24 @@ func (l *lock) note(ctx context.Context, err error) {
 }
 
 // giveBack lets another process have the lease at once, unless it has it already.
-func (l *lock) giveBack(ctx context.Context) error {
+func (l *lock) giveBack(ctx context.Context, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, min(l.duration/3, giveBackTime))
 	defer cancel()
-	record, _, err := l.Interface.Get(ctx)
+	err := l.release(ctx)
 	switch {
-	case apierrors.IsNotFound(err), err == nil && record.HolderIdentity != l.Identity():
-		return nil
-	case err != nil:
+	case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err): // another has it, or nobody
+	default:
+		log.Warn("resource source cannot give its lease back: another process waits until it expires", "error", err)
+	}
+}
+
+func (l *lock) release(ctx context.Context) error {
+	record, _, err := l.Interface.Get(ctx)
+	if err != nil || record.HolderIdentity != l.Identity() {
 		return err
 	}
 	now := metav1.Now()
-	err = l.Interface.Update(ctx, resourcelock.LeaderElectionRecord{
+	return l.Interface.Update(ctx, resourcelock.LeaderElectionRecord{
 		LeaderTransitions: record.LeaderTransitions, LeaseDurationSeconds: 1, RenewTime: now, AcquireTime: now,
 	})
-	if apierrors.IsConflict(err) { // another has just taken it
-		return nil
-	}
-	return err
 }
