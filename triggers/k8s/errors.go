@@ -24,9 +24,9 @@ import (
 // Permanent are what the API finds wrong with the request (invalid, forbidden,
 // too large, of a type or in a conflict of apply that will stay) and an object
 // that is not there. Another attempt is made when the quota is exceeded, the
-// namespace is being deleted or is not there, the credentials are refused (they
-// may be renewed), a webhook fails, the server is busy, which may say how long,
-// has just started, or is in error, or does not answer.
+// namespace is being deleted, is not there or has just been made, the credentials
+// are refused (they may be renewed), a webhook fails, the server is busy, which may
+// say how long, has just started, is in error, or does not answer.
 //
 // Long messages are cut, and what the API finds invalid in a Secret is said
 // without its values.
