@@ -157,6 +157,16 @@ func TestEncodeRefusesWhatDoesNotArrive(t *testing.T) {
 		_, err := natsbus.Encode(e)
 		require.ErrorIs(t, err, bus.ErrRejected, "%d", year)
 	}
+	for name, lack := range map[string]func(*event.EventContextV1){
+		"id":     func(c *event.EventContextV1) { c.ID = "" },
+		"source": func(c *event.EventContextV1) { c.Source.URL = url.URL{} },
+		"type":   func(c *event.EventContextV1) { c.Type = "" },
+	} {
+		e := sample()
+		lack(e.Context.(*event.EventContextV1))
+		_, err := natsbus.Encode(e)
+		require.ErrorIs(t, err, bus.ErrRejected, name)
+	}
 }
 
 func TestExtensionsOfAllTypes(t *testing.T) {
