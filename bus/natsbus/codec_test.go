@@ -101,6 +101,11 @@ func TestTraceOfOthers(t *testing.T) {
 	}
 }
 
+// Each delivery that is held is one: past 480 bytes the allocator gives 512.
+func TestSizeOfAMessage(t *testing.T) {
+	assert.LessOrEqual(t, int(natsbus.MessageSize), 480)
+}
+
 func TestRoundTrip(t *testing.T) {
 	tests := []struct {
 		name   string
