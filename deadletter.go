@@ -85,8 +85,9 @@ func (s *sensorRun) publishLetter(t *task) {
 	if l.tries++; l.tries == 1 {
 		s.stats.unburied.Add(1)
 	}
-	s.log.ErrorContext(ctx, "dead letter was not stored; the event is held", "action", t.firing.Action, "firing", t.firing.ID,
-		"event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID(), "error", err, "cause", l.err, "failures", l.tries)
+	s.log.ErrorContext(ctx, "dead letter was not stored; the event is held", append(stackOf(err),
+		"action", t.firing.Action, "firing", t.firing.ID, "event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID(),
+		"error", err, "cause", l.err, "failures", l.tries)...)
 	if !s.sleep(t, backoff.Jitter(l.tries, letterRetryMin, letterRetryMax)) {
 		s.end(t, false)
 	}

@@ -42,29 +42,8 @@ func (r *runner) publish(ctx context.Context, s *sourcePlan, e Event) error {
 // stamped returns e with what it left empty and the trace context of its emit,
 // checked. It copies the context rather than change it, and only once.
 func (s *sourcePlan) stamped(e Event, now time.Time, span *publishing) (Event, error) {
-	if e.Context == nil {
-		return e, errNoContext
-	}
-	for attribute, err := range e.FieldErrors {
-		return e, fmt.Errorf("%s: %w", attribute, err)
-	}
-	c, ok := e.Context.(*event.EventContextV1)
-	if !ok {
-		c = e.Context.AsV1() // 0.3: the same attributes
-	}
-	if strings.TrimSpace(c.Type) == "" {
-		return e, errors.New("has no type")
-	}
-	if c.ID != "" && strings.TrimSpace(c.ID) == "" {
-		return e, errors.New("has a blank id")
-	}
-	if c.Time != nil && !isTimestamp(c.Time.Time) {
-		return e, fmt.Errorf("time %v: %w", c.Time, errTimestamp)
-	}
-	if err := checkExtensions(c.Extensions); err != nil {
-		return e, err
-	}
-	if err := checkData(e); err != nil {
+	c, err := checked(e)
+	if err != nil {
 		return e, err
 	}
 	noSource := c.Source.URL == (types.URIRef{}).URL
@@ -93,6 +72,32 @@ func (s *sourcePlan) stamped(e Event, now time.Time, span *publishing) (Event, e
 	}
 	e.Context = c
 	return e, nil
+}
+
+// checked returns the attributes of e, or what is wrong with it.
+func checked(e Event) (*event.EventContextV1, error) {
+	if e.Context == nil {
+		return nil, errNoContext
+	}
+	for attribute, err := range e.FieldErrors {
+		return nil, fmt.Errorf("%s: %w", attribute, err)
+	}
+	c, ok := e.Context.(*event.EventContextV1)
+	if !ok {
+		c = e.Context.AsV1() // 0.3: the same attributes
+	}
+	switch {
+	case strings.TrimSpace(c.Type) == "":
+		return nil, errors.New("has no type")
+	case c.ID != "" && strings.TrimSpace(c.ID) == "":
+		return nil, errors.New("has a blank id")
+	case c.Time != nil && !isTimestamp(c.Time.Time):
+		return nil, fmt.Errorf("time %v: %w", c.Time, errTimestamp)
+	}
+	if err := checkExtensions(c.Extensions); err != nil {
+		return nil, err
+	}
+	return c, checkData(e)
 }
 
 // stampedContext is the context of an event that brought not all of it, and the

@@ -253,8 +253,9 @@ func (s *sensorRun) hold(t *task, err error) {
 	}
 	t.join.tries++
 	s.stats.failed(fmt.Errorf("store: %w", err))
-	s.log.Warn("the store of joins does not answer; the event is held", "action", t.action.name, "event_source", t.Topic.EventSource,
-		"event", t.Topic.Event, "event_id", t.Event.ID(), "error", err, "failures", t.join.tries)
+	s.log.Warn("the store of joins does not answer; the event is held", append(stackOf(err),
+		"action", t.action.name, "event_source", t.Topic.EventSource, "event", t.Topic.Event, "event_id", t.Event.ID(),
+		"error", err, "failures", t.join.tries)...)
 	if !s.sleep(t, backoff.Jitter(t.join.tries, storeRetryMin, storeRetryMax)) {
 		s.end(t, false)
 	}

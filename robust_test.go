@@ -267,6 +267,7 @@ func TestDeadLetterThatTheBusPanicsAtIsHeld(t *testing.T) {
 		b := &brittleBus{scriptedBus: f.bus}
 		b.left.Store(3)
 		f.Bus = b
+		out := logged(f, slog.LevelError)
 		f.start(t)
 		pos := f.deliver("1")
 		assert.Empty(t, f.bus.settlements())
@@ -277,6 +278,7 @@ func TestDeadLetterThatTheBusPanicsAtIsHeld(t *testing.T) {
 		require.Len(t, f.bus.publications(), 1)
 		assert.Contains(t, extensions(f.bus.publications()[0].Event)["hearkenerror"], "trigger panicked")
 		assert.NoError(t, f.end())
+		assert.Contains(t, out.String(), "(*brittleBus).Publish", "where")
 	})
 }
 
@@ -291,6 +293,7 @@ func TestSettlingThatPanicsHoldsUpNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(hearken.Action{Trigger: trigger})
+				out := logged(f, slog.LevelError)
 				f.start(t)
 				e, err := hearken.NewEvent("order", "1", 1)
 				require.NoError(t, err)
@@ -298,6 +301,7 @@ func TestSettlingThatPanicsHoldsUpNobody(t *testing.T) {
 				synctest.Wait()
 				assert.NoError(t, f.end())
 				assert.ErrorContains(t, f.Health().Sensors[0].LastError.Err, "settle: the bus panicked: no")
+				assert.Contains(t, out.String(), "hearken_test.brittleSettler.", "where")
 			})
 		})
 	}
@@ -327,6 +331,7 @@ func TestJoinWhoseFiringTheStorePanicsToForgetIsNotDeadLettered(t *testing.T) {
 		}))
 		d.Store = store
 		graves := d.graves()
+		out := logged(d.fixture, slog.LevelWarn)
 		d.start(t)
 		d.tell(t, d.image, "i1", "abc")
 		d.tell(t, d.tests, "t1", "abc")
@@ -338,5 +343,6 @@ func TestJoinWhoseFiringTheStorePanicsToForgetIsNotDeadLettered(t *testing.T) {
 		assert.Len(t, trigger.fired(), 1)
 		assert.Empty(t, graves.letters())
 		assert.NoError(t, d.end())
+		assert.Contains(t, out.String(), "(*brittleStore).Update", "where")
 	})
 }

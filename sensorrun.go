@@ -197,10 +197,20 @@ func (s *sensorRun) settle(h *held) {
 		err = guarded("the bus", func() error { return settler.Ack(s.run.settling) })
 	}
 	if err != nil {
-		// The bus will deliver it again: a duplicate, never a loss.
-		s.stats.failed(fmt.Errorf("settle: %w", err))
-		s.log.Debug("delivery was not settled", "event_source", h.Topic.EventSource, "event", h.Topic.Event, "event_id", h.Event.ID(), "error", err)
+		s.unsettled(h, err)
 	}
+}
+
+// unsettled tells that the bus did not take an answer. It will deliver the event
+// again: a duplicate, never a loss.
+func (s *sensorRun) unsettled(h *held, err error) {
+	s.stats.failed(fmt.Errorf("settle: %w", err))
+	level, stack := slog.LevelDebug, stackOf(err)
+	if stack != nil {
+		level = slog.LevelError // no outage, which is told where it is received, but a bug
+	}
+	s.log.Log(s.run.settling, level, "delivery was not settled", append(stack,
+		"event_source", h.Topic.EventSource, "event", h.Topic.Event, "event_id", h.Event.ID(), "error", err)...)
 }
 
 // sleep puts a task aside. It returns false when the sensor is stopping.
@@ -331,7 +341,7 @@ func (w *worker) do(t *task) {
 func (w *worker) broken(t *task, err error) {
 	switch {
 	case t.ended:
-		w.log.Error("settling panicked", append(stackOf(err), "error", err)...)
+		w.log.Error("the end of an event was broken off", append(stackOf(err), "error", err)...)
 	case t.action == nil || t.letter != nil || !errors.Is(err, errGoexit):
 		w.bury(t, err)
 	default:

@@ -101,6 +101,11 @@ func TestTraceOfOthers(t *testing.T) {
 	}
 }
 
+// Each delivery that is held is one: past 480 bytes the allocator gives 512.
+func TestSizeOfAMessage(t *testing.T) {
+	assert.LessOrEqual(t, int(natsbus.MessageSize), 480)
+}
+
 func TestRoundTrip(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -156,6 +161,16 @@ func TestEncodeRefusesWhatDoesNotArrive(t *testing.T) {
 		e.SetTime(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))
 		_, err := natsbus.Encode(e)
 		require.ErrorIs(t, err, bus.ErrRejected, "%d", year)
+	}
+	for name, lack := range map[string]func(*event.EventContextV1){
+		"id":     func(c *event.EventContextV1) { c.ID = "" },
+		"source": func(c *event.EventContextV1) { c.Source.URL = url.URL{} },
+		"type":   func(c *event.EventContextV1) { c.Type = "" },
+	} {
+		e := sample()
+		lack(e.Context.(*event.EventContextV1))
+		_, err := natsbus.Encode(e)
+		require.ErrorIs(t, err, bus.ErrRejected, name)
 	}
 }
 

@@ -26,8 +26,9 @@ func decode(h nats.Header, data []byte) (event.Event, error) { return new(decode
 // event is decode, into d, which is new.
 func (d *decoded) event(h nats.Header, data []byte) (event.Event, error) {
 	var bad error
+	var trace messageTrace
 	for name, values := range h {
-		if len(values) == 0 {
+		if len(values) == 0 || trace.takes(name, values[0]) {
 			continue
 		}
 		if err := d.attribute(name, values[0]); err != nil {
@@ -36,7 +37,7 @@ func (d *decoded) event(h nats.Header, data []byte) (event.Event, error) {
 	}
 	switch {
 	case isStructured(d.contentType):
-		return d.structured(data)
+		return decodeStructured(data, trace)
 	case bad != nil:
 		return event.Event{}, bad
 	case d.version == "":
@@ -49,7 +50,7 @@ func (d *decoded) event(h nats.Header, data []byte) (event.Event, error) {
 	if d.ctx.DataContentType == nil && d.contentType != "" {
 		d.ctx.DataContentType = &d.contentType
 	}
-	d.addTrace(&d.ctx)
+	trace.addTo(&d.ctx)
 	e := event.Event{Context: &d.ctx, DataBase64: d.base64}
 	if len(data) > 0 {
 		e.DataEncoded = data
@@ -64,7 +65,6 @@ type decoded struct {
 	subject, dataType, version, contentType string
 	time                                    types.Timestamp
 	hasSource, base64                       bool
-	traceparent, tracestate                 string // of the message
 }
 
 func (d *decoded) attribute(name, value string) (err error) {
@@ -107,12 +107,6 @@ func (d *decoded) other(name, value string) error {
 	case lower == headerMode:
 		d.contentType = value
 		return nil
-	case lower == traceParent:
-		d.traceparent = value
-		return nil
-	case lower == traceState:
-		d.tracestate = value
-		return nil
 	case !ok:
 		return nil
 	case lower != name:
@@ -129,23 +123,6 @@ func (d *decoded) other(name, value string) error {
 	}
 	d.ctx.Extensions[ext] = s
 	return nil
-}
-
-// addTrace gives an event without a trace that of its message, where publishers
-// that know nothing of CloudEvents' extensions write it.
-func (d *decoded) addTrace(ec *event.EventContextV1) {
-	if _, has := ec.Extensions[traceParent]; has || d.traceparent == "" {
-		return
-	}
-	if ec.Extensions == nil {
-		ec.Extensions = make(map[string]any, 2)
-	}
-	ec.Extensions[traceParent] = d.traceparent
-	if d.tracestate != "" {
-		ec.Extensions[traceState] = d.tracestate
-	} else {
-		delete(ec.Extensions, traceState)
-	}
 }
 
 func (d *decoded) source(value string) error {
@@ -193,7 +170,7 @@ func isStructured(contentType string) bool {
 	return len(contentType) >= len(structuredTypes) && strings.EqualFold(contentType[:len(structuredTypes)], structuredTypes)
 }
 
-func (d *decoded) structured(data []byte) (event.Event, error) {
+func decodeStructured(data []byte, trace messageTrace) (event.Event, error) {
 	var e event.Event
 	if err := e.UnmarshalJSON(data); err != nil {
 		return event.Event{}, fmt.Errorf("natsbus: structured event: %w", err)
@@ -202,9 +179,44 @@ func (d *decoded) structured(data []byte) (event.Event, error) {
 		return event.Event{}, fmt.Errorf("natsbus: structured event: %w", err)
 	}
 	if ec, ok := e.Context.(*event.EventContextV1); ok {
-		d.addTrace(ec)
+		trace.addTo(ec)
 	}
 	return e, nil
+}
+
+// messageTrace is the trace in a message's headers, where publishers that know
+// nothing of CloudEvents' extensions write it.
+type messageTrace struct{ parent, state string }
+
+// takes reports whether a header is of the trace.
+func (t *messageTrace) takes(name, value string) bool {
+	switch {
+	case strings.HasPrefix(name, attrPrefix): // nearly all, and soon told
+		return false
+	case strings.EqualFold(name, traceParent):
+		t.parent = value
+	case strings.EqualFold(name, traceState):
+		t.state = value
+	default:
+		return false
+	}
+	return true
+}
+
+// addTo gives t to an event that has no trace.
+func (t messageTrace) addTo(ec *event.EventContextV1) {
+	if _, has := ec.Extensions[traceParent]; has || t.parent == "" {
+		return
+	}
+	if ec.Extensions == nil {
+		ec.Extensions = make(map[string]any, 2)
+	}
+	ec.Extensions[traceParent] = t.parent
+	if t.state != "" {
+		ec.Extensions[traceState] = t.state
+	} else {
+		delete(ec.Extensions, traceState)
+	}
 }
 
 func isExtensionName(s string) bool {

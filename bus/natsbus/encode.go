@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -35,22 +36,35 @@ const (
 func encode(e *event.Event) (headerWriter, error) {
 	ec, err := v1(e)
 	if err != nil {
-		return headerWriter{}, err
+		return headerWriter{}, rejected(err)
 	}
 	w := newHeaderWriter(headers(e, ec) + 1)
+	if err := w.attributes(ec); err != nil {
+		return headerWriter{}, rejected(err)
+	}
+	if err := w.extensions(ec.Extensions); err != nil {
+		return headerWriter{}, rejected(err)
+	}
+	if e.DataBase64 {
+		w.set(headerBase64, "1")
+	}
+	return w, nil
+}
+
+// rejected says that an event is none that could be read again.
+func rejected(err error) error { return fmt.Errorf("%w: %w", bus.ErrRejected, err) }
+
+func (w *headerWriter) attributes(ec *event.EventContextV1) error {
+	source := uriText(&ec.Source.URL)
+	if ec.ID == "" || source == "" || ec.Type == "" {
+		return errIncomplete
+	}
 	w.set(headerVersion, event.CloudEventsVersionV1)
 	w.set(headerID, ec.ID)
-	w.set(headerSource, uriText(&ec.Source.URL))
+	w.set(headerSource, source)
 	w.set(headerType, ec.Type)
 	if ec.Subject != nil {
 		w.set(headerSubject, *ec.Subject)
-	}
-	if ec.Time != nil {
-		if y := ec.Time.UTC().Year(); y < 0 || y > 9999 { // which RFC 3339 cannot write
-			return headerWriter{}, fmt.Errorf("%w: natsbus: the event's time is in the year %d", bus.ErrRejected, y)
-		}
-		var b [len(time.RFC3339Nano)]byte
-		w.set(headerTime, string(ec.Time.UTC().AppendFormat(b[:0], time.RFC3339Nano)))
 	}
 	if ec.DataSchema != nil {
 		w.set(headerSchema, ec.DataSchema.String())
@@ -58,24 +72,36 @@ func encode(e *event.Event) (headerWriter, error) {
 	if ec.DataContentType != nil {
 		w.set(headerDataType, *ec.DataContentType)
 	}
-	if e.DataBase64 {
-		w.set(headerBase64, "1")
+	if ec.Time != nil {
+		return w.time(ec.Time.UTC())
 	}
-	for name, value := range ec.Extensions {
+	return nil
+}
+
+func (w *headerWriter) time(t time.Time) error {
+	if y := t.Year(); y < 0 || y > 9999 {
+		return fmt.Errorf("natsbus: the event's time is in the year %d, which RFC 3339 cannot write", y)
+	}
+	var b [len(time.RFC3339Nano)]byte
+	w.set(headerTime, string(t.AppendFormat(b[:0], time.RFC3339Nano)))
+	return nil
+}
+
+func (w *headerWriter) extensions(x map[string]any) error {
+	for name, value := range x {
 		if !maySendExtension(name) {
-			return headerWriter{}, fmt.Errorf("%w: natsbus: extension %q: its name is not of letters and digits, or that of an attribute",
-				bus.ErrRejected, name)
+			return fmt.Errorf("natsbus: extension %q: its name is not of letters and digits, or that of an attribute", name)
 		}
 		s, err := types.Format(value)
 		if err != nil {
-			return headerWriter{}, fmt.Errorf("%w: natsbus: extension %q: %w", bus.ErrRejected, name, err)
+			return fmt.Errorf("natsbus: extension %q: %w", name, err)
 		}
 		w.set(attrPrefix+name, s)
 		if isTrace(name) && isHeaderText(s) {
 			w.put(name, s)
 		}
 	}
-	return w, nil
+	return nil
 }
 
 // maySendExtension reports whether an extension of that name arrives as one. Any
@@ -127,7 +153,7 @@ func isHeaderText(s string) bool {
 	return strings.TrimSpace(s) == s && s != ""
 }
 
-var errNoContext = fmt.Errorf("%w: natsbus: the event has no context", bus.ErrRejected)
+var errNoContext = errors.New("natsbus: the event has no context")
 
 func v1(e *event.Event) (*event.EventContextV1, error) {
 	switch ec := e.Context.(type) {

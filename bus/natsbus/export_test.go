@@ -3,6 +3,7 @@ package natsbus
 import (
 	"context"
 	"time"
+	"unsafe"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/hearken-go/hearken/bus"
@@ -15,6 +16,8 @@ import (
 const (
 	MaxFilters = maxFilters
 	MemberTTL  = memberTTL
+
+	MessageSize = unsafe.Sizeof(message{})
 )
 
 var (

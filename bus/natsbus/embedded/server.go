@@ -133,8 +133,11 @@ func (c Config) mistakes() error {
 	if c.Sync != 0 && c.Sync != SyncAlways && c.Sync < minSync {
 		errs = append(errs, fmt.Errorf("embedded: Config.Sync %v: SyncAlways, or at least %v", c.Sync, minSync))
 	}
-	if c.MaxDisk < 0 || c.MaxMemory < 0 {
-		errs = append(errs, errors.New("embedded: Config.MaxDisk and Config.MaxMemory: not negative"))
+	if c.MaxDisk < 0 {
+		errs = append(errs, fmt.Errorf("embedded: Config.MaxDisk %d: not negative", c.MaxDisk))
+	}
+	if c.MaxMemory < 0 {
+		errs = append(errs, fmt.Errorf("embedded: Config.MaxMemory %d: not negative", c.MaxMemory))
 	}
 	return errors.Join(errs...)
 }

@@ -83,8 +83,8 @@ func TestConfigMistakes(t *testing.T) {
 		_, err := embedded.Start(t.Context(), c)
 		require.ErrorContains(t, err, "Config."+name[:4])
 	}
-	_, err := embedded.Start(t.Context(), embedded.Config{MaxEvent: 1, Sync: -1, MaxDisk: -1, Listen: "nowhere"})
-	for _, field := range []string{"MaxEvent", "Sync", "MaxDisk", "Listen"} {
+	_, err := embedded.Start(t.Context(), embedded.Config{MaxEvent: 1, Sync: -1, MaxDisk: -2, MaxMemory: -3, Listen: "nowhere"})
+	for _, field := range []string{"MaxEvent 1", "Sync -1ns", "MaxDisk -2", "MaxMemory -3", "Listen"} {
 		require.ErrorContains(t, err, "Config."+field, "all at once")
 	}
 }
