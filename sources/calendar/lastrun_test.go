@@ -241,3 +241,32 @@ func TestLastRunOnlyGoesForward(t *testing.T) {
 		require.NoError(t, stopSlow())
 	})
 }
+
+// A schedule of very many ticks that ended while the process was down is asked
+// nothing about the ages before.
+func TestLongOutageAfterTheLastTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		end := begin.Add(200_000 * time.Second)
+		seconds := scheduleFunc(func(after time.Time) time.Time {
+			if after.Before(begin) {
+				panic("asked about " + after.String())
+			}
+			if next := after.Truncate(time.Second).Add(time.Second); next.Before(end) {
+				return next
+			}
+			return time.Time{}
+		})
+		store := &memory.Store{}
+		runFor(t, 0, &calendar.Source{Schedule: seconds}, &sourcetest.Recorder{Store: store})
+		time.Sleep(30 * 24 * time.Hour)
+
+		var logged log
+		rec := &sourcetest.Recorder{Store: store, Logger: logged.logger()}
+		s := &calendar.Source{Schedule: seconds}
+		require.NoError(t, s.Run(t.Context(), rec.Output()), "it ends by itself")
+		assert.Empty(t, rec.Events())
+		assert.GreaterOrEqual(t, s.Missed(), uint64(100_000))
+		assert.Contains(t, logged.String(), "no more ticks")
+	})
+}

@@ -135,7 +135,7 @@ func (r *run) excluded(tick time.Time) bool { return r.Exclude != nil && r.Exclu
 // the latest of those that are due, if that is within grace.
 func (r *run) pass(ctx context.Context, tick, now time.Time) error {
 	oldest, before := now.Add(-r.CatchUp), r.done
-	for seen := 1; tick.Before(oldest) && ctx.Err() == nil; seen++ {
+	for seen := 1; !tick.IsZero() && tick.Before(oldest) && ctx.Err() == nil; seen++ {
 		following, err := r.next(tick)
 		if err != nil {
 			return err
