@@ -270,3 +270,19 @@ func TestLongOutageAfterTheLastTick(t *testing.T) {
 		assert.Contains(t, logged.String(), "no more ticks")
 	})
 }
+
+// A source that is told to stop while it asks the Store does not emit, as its
+// last act, a tick that it was to drop.
+func TestStopWhileTheStoreIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &hangingStore{Store: &memory.Store{}}
+		s, clock := hourly(0)
+		rec := &sourcetest.Recorder{Store: store}
+		stop := start(t, s, rec)
+		store.hangs.Store(true)
+		clock.jump(30 * 24 * time.Hour)
+		time.Sleep(time.Minute + time.Second) // the jump is noticed, and the Store asked
+		require.NoError(t, stop())
+		assert.Empty(t, rec.Attempts())
+	})
+}

@@ -121,6 +121,9 @@ func (r *run) due(ctx context.Context, tick, now time.Time) error {
 	if err := r.pass(ctx, tick, now); err != nil || !r.done.Equal(before) {
 		return err
 	}
+	if ctx.Err() != nil {
+		return nil // before it is known whether the tick was missed; Emit would go on
+	}
 	if r.excluded(tick) {
 		r.out.Logger.Debug("tick is excluded", "tick", tick)
 		r.done = tick
