@@ -70,8 +70,9 @@ type Source struct {
 }
 
 // Missed returns how many ticks have been dropped because they were older than
-// CatchUp, since the process began. Excluded ones do not count. Each drop is
-// logged too. It may be called at any time.
+// CatchUp, since the process began. Excluded ones do not count, nor does what is
+// beyond a hundred thousand that are dropped at once. Drops are logged
+// too. It may be called at any time.
 func (s *Source) Missed() uint64 { return s.missed.Load() }
 
 // Validate finds mistakes in the fields.
