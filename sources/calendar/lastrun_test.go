@@ -286,3 +286,63 @@ func TestStopWhileTheStoreIsAsked(t *testing.T) {
 		assert.Empty(t, rec.Attempts())
 	})
 }
+
+// A Store that hangs holds up no tick either, and the end not for long.
+func TestStoreHangsWhileTicking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged log
+		store := &hangingStore{Store: &memory.Store{}}
+		rec := &sourcetest.Recorder{Store: store, Logger: logged.logger()}
+		s := &calendar.Source{Interval: time.Second}
+		stop := start(t, s, rec)
+		store.hangs.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Len(t, rec.Events(), 60)
+		assert.Zero(t, s.Missed())
+		assert.Equal(t, 1, strings.Count(logged.String(), "cannot be kept in the Store"))
+
+		store.hangs.Store(false)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, "2000-01-01T00:01:05Z", lastRun(t, store))
+		assert.Contains(t, logged.String(), "kept in the Store again")
+
+		store.hangs.Store(true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		begin := time.Now()
+		require.NoError(t, stop())
+		assert.Equal(t, 5*time.Second, time.Since(begin))
+	})
+}
+
+// Nor does a source catch up more slowly than the bus takes what was missed.
+func TestStoreHangsWhileCatchingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged log
+		store := &hangingStore{Store: &memory.Store{}}
+		rec := &sourcetest.Recorder{Store: store, Logger: logged.logger()}
+		s, clock := hourly(30 * 24 * time.Hour)
+		stop := start(t, s, rec)
+		store.hangs.Store(true)
+		clock.jump(10 * 24 * time.Hour)
+		time.Sleep(time.Minute + 5*time.Second)
+		synctest.Wait()
+		assert.Len(t, rec.Events(), 240)
+		assert.Equal(t, 1, strings.Count(logged.String(), "cannot be kept in the Store"))
+		require.NoError(t, stop())
+	})
+}
+
+// A Store that hangs at the start is an error, which the engine tells of.
+func TestStoreHangsAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &hangingStore{Store: &memory.Store{}}
+		store.hangs.Store(true)
+		err := (&calendar.Source{Interval: time.Hour}).Run(t.Context(), (&sourcetest.Recorder{Store: store}).Output())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "the last run of")
+		assert.False(t, hearken.IsPermanent(err))
+	})
+}

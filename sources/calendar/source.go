@@ -113,13 +113,15 @@ func (s *Source) Run(ctx context.Context, out hearken.Output) error {
 		return hearken.Permanent(fmt.Errorf("calendar: the Source of %s runs already, for another event source: give each its own", out.Topic))
 	}
 	defer s.running.Store(false)
-	r := &run{Source: s, out: out, last: lastRun{store: out.Store, log: out.Logger}}
+	r := &run{Source: s, out: out, last: &lastRun{store: out.Store, log: out.Logger}}
 	if err := r.resume(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before it began
 		}
 		return fmt.Errorf("calendar: the last run of %s is not known: %w", out.Topic, err)
 	}
+	r.recorder = newRecorder(ctx, r.last)
+	defer r.recorder.stop()
 	return r.tick(ctx)
 }
 
