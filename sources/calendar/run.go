@@ -91,12 +91,20 @@ func (r *run) tick(ctx context.Context) error {
 	return nil
 }
 
-// notAhead begins anew at now if the last run is impossibly far ahead.
+// notAhead begins anew at now if the last run is impossibly far ahead. Was it the
+// clock that was wrong, and is set right, then it goes on from that last run.
 func (r *run) notAhead(now time.Time) {
+	if r.doubted.After(r.done) && !now.Before(r.doubted) {
+		r.done = r.doubted
+		r.record()
+	}
 	if r.done.Sub(now) <= ahead {
 		return
 	}
-	r.out.Logger.Error("calendar's last run is far ahead of the clock, which must have been wrong: beginning anew", "last", r.done, "now", now)
+	r.out.Logger.Error("calendar's last run is far ahead of the clock, one of which must be wrong: beginning anew", "last", r.done, "now", now)
+	if r.done.After(r.doubted) {
+		r.doubted = r.done
+	}
 	r.done = now
 	r.record()
 }

@@ -65,8 +65,9 @@ type Source struct {
 
 	missed  atomic.Uint64
 	running atomic.Bool
-	began   time.Time // when Run was first called; Run's own, as is done
+	began   time.Time // when Run was first called; Run's own, as are the others
 	done    time.Time // ticks up to here are done with; zero: not known yet
+	doubted time.Time // the latest of done that was too far ahead of the clock
 }
 
 // Missed returns how many ticks have been dropped because they were older than
