@@ -168,7 +168,9 @@ func (s *Schedule) fields(fields []string, seconds bool) error {
 // parseFields parses six fields. The result is in UTC, where no hour is skipped
 // or repeated.
 func parseFields(fields []string) (*parser.SpecSchedule, error) {
-	s, err := parser.MustNewParser(options).WithMaxSearchYears(searchYears).Parse(strings.Join(fields, " "))
+	// In lower case, since the parser takes any H for an extension, that of THU too.
+	expr := strings.ToLower(strings.Join(fields, " "))
+	s, err := parser.MustNewParser(options).WithMaxSearchYears(searchYears).Parse(expr)
 	if err != nil {
 		return nil, err
 	}
