@@ -72,6 +72,26 @@ func TestRareDay(t *testing.T) {
 	assert.Equal(t, at(t, "2104-02-29 00:00:00", "UTC"), s.Next(at(t, "2096-02-29 00:00:00", "UTC")))
 }
 
+// A week has seven days, though Sunday is both 0 and 7.
+func TestStepsOfWeekdays(t *testing.T) {
+	for field, want := range map[string]string{
+		"1/2": "Mon Wed Fri", "3/2": "Wed Fri", "SUN/2": "Sun Tue Thu Sat", "7/2": "Sun Tue Thu Sat", "*/3": "Sun Wed Sat",
+		"FRI-MON/2": "Sun Fri", "fri-mon/3": "Mon Fri", "FRI-MON/1": "Sun Mon Fri Sat", "SAT-FRI/3": "Tue Fri Sat",
+		"5-7/2": "Sun Fri", "7-WED/2": "Sun Tue", "MON-SUN/2": "Sun Mon Wed Fri", "1/4,2-4/2": "Mon Tue Thu Fri",
+	} {
+		t.Run(field, func(t *testing.T) {
+			s, err := cron.Parse("0 12 * * " + field)
+			require.NoError(t, err)
+			var got []string
+			saturday := at(t, "2026-03-07 23:00:00", "UTC")
+			for next := s.Next(saturday.AddDate(0, 0, -7)); next.Before(saturday); next = s.Next(next) {
+				got = append(got, next.Format("Mon"))
+			}
+			assert.Equal(t, want, strings.Join(got, " "))
+		})
+	}
+}
+
 func TestLocation(t *testing.T) {
 	tokyo, err := time.LoadLocation("Asia/Tokyo")
 	require.NoError(t, err)
@@ -137,6 +157,9 @@ func TestMistakes(t *testing.T) {
 		{"1,,2 * * * *", `minute (0-59): "1,,2": there is an empty place`},
 		{", * * * *", "empty place"},
 		{"*/60 * * * *", "step (60) must be less than range size (60)"},
+		{"* * * * FRI-MON/4", `step (4) must be less than range size (4): "FRI-MON/4"`},
+		{"* * * * FRI-MON/x", `"x" is neither a number nor a name`},
+		{"* * * * FRI-8/2", "end of range (8) above maximum (7)"},
 		{"*/0 * * * *", "step of range must be a positive number"},
 		{"*-5 * * * *", "a range begins with a number"},
 		{"* * L * *", "L, W and # are extensions"},
