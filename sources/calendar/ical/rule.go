@@ -64,6 +64,9 @@ func parseRule(value, start string) (*rule, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := numberWeekdays(option); err != nil {
+		return nil, err
+	}
 	option.Dtstart = epoch()
 	if start != "" {
 		if option.Dtstart, err = parseDate(start); err != nil {
@@ -162,6 +165,21 @@ func checkPart(key, value string) error {
 func checkNumber(key, value string, least, most int) error {
 	if n, err := strconv.Atoi(value); err != nil || n < least || n > most {
 		return fmt.Errorf("%s=%.40s is not a number from %d to %d", key, value, least, most)
+	}
+	return nil
+}
+
+// numberWeekdays checks the numbers of weekdays: at one that no month has, the
+// library looks before the begin of its year, and panics.
+func numberWeekdays(option *rrule.ROption) error {
+	span, most := "year", 53
+	if option.Freq == rrule.MONTHLY || len(option.Bymonth) > 0 {
+		span, most = "month", 5
+	}
+	for _, day := range option.Byweekday {
+		if n := day.N(); n < -most || n > most {
+			return fmt.Errorf("byday must be between 1 and %d or -1 and -%d: no %s has more of a weekday", most, most, span)
+		}
 	}
 	return nil
 }
