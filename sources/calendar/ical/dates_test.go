@@ -34,6 +34,8 @@ func TestContains(t *testing.T) {
 		{"nothing", nil, "", "2026-12-24"},
 		{"weekends", []string{"RRULE:FREQ=WEEKLY;BYDAY=SA,SU"}, "2026-02-28 2026-03-01 1999-01-02", "2026-02-27 1969-12-27"},
 		{"first Monday", []string{"RRULE:FREQ=MONTHLY;BYDAY=1MO"}, "2026-03-02 2026-04-06", "2026-03-09"},
+		{"Sundays and the last Friday of a month", []string{"RRULE:FREQ=MONTHLY;BYDAY=SU,-1FR"}, "2026-03-01 2026-03-27 2026-03-29", "2026-03-06 2026-03-28"},
+		{"Sundays and the first Monday of a year", []string{"RRULE:FREQ=YEARLY;BYDAY=1MO,SU,SU"}, "2026-01-05 2026-01-04 2026-12-27", "2026-01-12 2026-12-28"},
 		{"last workday", []string{"RRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"}, "2026-02-27 2026-03-31", "2026-02-28 2026-03-30"},
 		{"Christmas", []string{"RRULE:FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24,25,26"}, "2026-12-24 2040-12-26", "2026-11-24 2026-12-27"},
 		{"Easter Monday", []string{"RRULE:FREQ=YEARLY;BYEASTER=1"}, "2026-04-06 2027-03-29", "2026-04-05"},

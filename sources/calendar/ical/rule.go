@@ -170,17 +170,34 @@ func checkNumber(key, value string, least, most int) error {
 }
 
 // numberWeekdays checks the numbers of weekdays: at one that no month has, the
-// library looks before the begin of its year, and panics.
+// library looks before the begin of its year, and panics. Where some have a
+// number, it gives the others all there are: of 1MO,FR the library takes only
+// what is both.
 func numberWeekdays(option *rrule.ROption) error {
 	span, most := "year", 53
 	if option.Freq == rrule.MONTHLY || len(option.Bymonth) > 0 {
 		span, most = "month", 5
 	}
+	var plain, numbered []rrule.Weekday
 	for _, day := range option.Byweekday {
-		if n := day.N(); n < -most || n > most {
+		switch n := day.N(); {
+		case n < -most || n > most:
 			return fmt.Errorf("byday must be between 1 and %d or -1 and -%d: no %s has more of a weekday", most, most, span)
+		case n != 0:
+			numbered = append(numbered, day)
+		case !slices.Contains(plain, day):
+			plain = append(plain, day)
 		}
 	}
+	if len(numbered) == 0 {
+		return nil
+	}
+	for _, day := range plain {
+		for n := range most {
+			numbered = append(numbered, day.Nth(n+1))
+		}
+	}
+	option.Byweekday = numbered
 	return nil
 }
 
