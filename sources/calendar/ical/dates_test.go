@@ -31,6 +31,7 @@ func TestContains(t *testing.T) {
 	}{
 		{"dates", []string{"EXDATE:20261224,20261231T235959Z", "exdate;value=date:20270101"}, "2026-12-24 2026-12-31 2027-01-01", "2026-12-23 2026-12-25"},
 		{"with a zone", []string{"EXDATE;TZID=America/New_York:20261224T230000"}, "2026-12-24", "2026-12-25"},
+		{"with a zone in quotes", []string{`EXDATE;TZID="(UTC-05:00; New York)";VALUE=DATE-TIME:20261224T230000`}, "2026-12-24", "2026-12-25"},
 		{"nothing", nil, "", "2026-12-24"},
 		{"weekends", []string{"RRULE:FREQ=WEEKLY;BYDAY=SA,SU"}, "2026-02-28 2026-03-01 1999-01-02", "2026-02-27 1969-12-27"},
 		{"first Monday", []string{"RRULE:FREQ=MONTHLY;BYDAY=1MO"}, "2026-03-02 2026-04-06", "2026-03-09"},
@@ -97,6 +98,8 @@ func TestMistakes(t *testing.T) {
 		{"EXDATE:20261224,", `"" is no date`},
 		{"EXDATE:2026-12-24", `"2026-12-24" is no date`},
 		{"EXDATE;VALUE=PERIOD:20261224", "parameter VALUE=PERIOD is not understood"},
+		{`EXDATE;TZID="(UTC:20261224`, "is no EXDATE:..."},
+		{`EXDATE;TZID="a;b";X=1:20261224`, "parameter X=1 is not understood"},
 		{"DTSTART:soon", `"SOON" is no date`},
 		{"DTSTART:18000101\nRRULE:FREQ=DAILY", "DTSTART is in the year 1800; 1900 to 2200"},
 		{"RRULE:", "not of the form"},
