@@ -166,6 +166,19 @@ func (s *hangingStore) Update(ctx context.Context, key string, f func([]byte) ([
 	return s.Store.Update(ctx, key, f)
 }
 
+// panickingStore is a Store whose updates panic at times.
+type panickingStore struct {
+	bus.Store
+	panics atomic.Bool
+}
+
+func (s *panickingStore) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+	if s.panics.Load() {
+		panic("oops")
+	}
+	return s.Store.Update(ctx, key, f)
+}
+
 // lastRun returns what s has as the last run.
 func lastRun(t *testing.T, s bus.Store) string {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -113,6 +114,11 @@ func (l *lastRun) record(ctx context.Context, t, now time.Time) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	defer func() {
+		if v := recover(); v != nil { // in a goroutine that is not the engine's, which would survive it
+			l.report(fmt.Errorf("the Store panicked: %v\n%s", v, debug.Stack()))
+		}
+	}()
 	_, err := l.advance(ctx, t, now)
 	l.report(err)
 }

@@ -346,3 +346,24 @@ func TestStoreHangsAtStart(t *testing.T) {
 		assert.False(t, hearken.IsPermanent(err))
 	})
 }
+
+// A Store that panics beside the ticks is one that fails: the process goes on.
+func TestStorePanicsWhileTicking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged log
+		store := &panickingStore{Store: &memory.Store{}}
+		rec := &sourcetest.Recorder{Store: store, Logger: logged.logger()}
+		stop := start(t, &calendar.Source{Interval: time.Hour}, rec)
+		store.panics.Store(true)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		assert.Len(t, rec.Events(), 2)
+		assert.Equal(t, 1, strings.Count(logged.String(), "the Store panicked: oops"))
+
+		store.panics.Store(false)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		assert.Equal(t, "2000-01-01T03:00:00Z", lastRun(t, store))
+		require.NoError(t, stop())
+	})
+}
