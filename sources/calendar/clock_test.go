@@ -110,3 +110,27 @@ func TestClockWasFarBehind(t *testing.T) {
 		require.NoError(t, stop())
 	})
 }
+
+// Nor does such a machine emit again, each time that it starts, what it had
+// emitted before.
+func TestClockIsFarBehindAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory.Store{}
+		before, _ := hourly(5 * time.Hour)
+		runFor(t, 6*time.Hour, before, &sourcetest.Recorder{Store: store})
+
+		s, clock := hourly(5 * time.Hour)
+		clock.jump(-30 * 365 * 24 * time.Hour)
+		rec := &sourcetest.Recorder{Store: store}
+		stop := start(t, s, rec)
+		time.Sleep(90 * time.Minute) // a tick of 1970
+		clock.jump(30 * 365 * 24 * time.Hour)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, rec.Events(), 2)
+		assert.Equal(t, 1970, rec.Events()[0].Time().Year())
+		assert.Equal(t, "2000-01-01T07:00:00Z", rec.Events()[1].ID(), "the one that was not emitted yet")
+		assert.Equal(t, "2000-01-01T07:00:00Z", lastRun(t, store))
+		require.NoError(t, stop())
+	})
+}

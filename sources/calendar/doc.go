@@ -41,7 +41,9 @@
 // clock that is set, or a machine that wakes up, is noticed: what a jump forward
 // leaps over was missed, as above; after a jump back nothing is emitted until
 // the clock has come to where it was. When that is more than a day away, the
-// clock had been wrong before, and the source begins anew at the present.
+// clock had been wrong before, and the source begins anew at the present. If it
+// is wrong now, as on a machine that starts in 1970, the source goes on from
+// where it was once the clock is set.
 //
 // An Interval knows no daylight saving time. What a time of day means that an
 // offset change skips or repeats is the schedule's to say; a tick of the repeated

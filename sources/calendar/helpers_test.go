@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,47 @@ func (s *faultyStore) Get(ctx context.Context, key string) ([]byte, error) {
 func (s *faultyStore) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
 	if _, err := s.faults(); err != nil {
 		return err
+	}
+	return s.Store.Update(ctx, key, f)
+}
+
+// hangingStore is a Store whose calls do not return, while it hangs, before
+// their context ends.
+type hangingStore struct {
+	bus.Store
+	hangs atomic.Bool
+}
+
+func (s *hangingStore) wait(ctx context.Context) error {
+	if s.hangs.Load() {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
+func (s *hangingStore) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Get(ctx, key)
+}
+
+func (s *hangingStore) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+	if err := s.wait(ctx); err != nil {
+		return err
+	}
+	return s.Store.Update(ctx, key, f)
+}
+
+// panickingStore is a Store whose updates panic at times.
+type panickingStore struct {
+	bus.Store
+	panics atomic.Bool
+}
+
+func (s *panickingStore) Update(ctx context.Context, key string, f func([]byte) ([]byte, error)) error {
+	if s.panics.Load() {
+		panic("oops")
 	}
 	return s.Store.Update(ctx, key, f)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/hearken-go/hearken/bus"
@@ -16,7 +18,8 @@ const (
 	lastRunKey = "last-run"
 	// asideKey begins the keys of values found there that are no time.
 	asideKey = "last-run.unreadable."
-	// storeTimeout bounds what the Store may take on the way, where ticks wait.
+	// storeTimeout bounds what the Store may take: one that hangs is in trouble,
+	// and is asked again.
 	storeTimeout = 5 * time.Second
 )
 
@@ -24,7 +27,7 @@ const (
 type lastRun struct {
 	store   bus.Store // nil: there is none
 	log     *slog.Logger
-	failing bool // the last record or peek failed
+	failing atomic.Bool // the last record or peek failed
 }
 
 // format is how the last run is stored, and what a tick's event has as its id.
@@ -38,6 +41,8 @@ func (l *lastRun) load(ctx context.Context, from, now time.Time) (time.Time, err
 	if l.store == nil {
 		return from, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
 	value, err := l.store.Get(ctx, lastRunKey)
 	if err != nil {
 		return time.Time{}, err
@@ -102,22 +107,27 @@ func (l *lastRun) putAside(ctx context.Context, value []byte, now time.Time) err
 }
 
 // record moves the last run forward, and logs when it begins to fail and when it
-// works again. That the source has been told to stop does not end it.
+// works again.
 func (l *lastRun) record(ctx context.Context, t, now time.Time) {
 	if l.store == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	defer func() {
+		if v := recover(); v != nil { // in a goroutine that is not the engine's, which would survive it
+			l.report(fmt.Errorf("the Store panicked: %v\n%s", v, debug.Stack()))
+		}
+	}()
 	_, err := l.advance(ctx, t, now)
 	l.report(err)
 }
 
 // peek returns what is stored, if that can be found out.
 func (l *lastRun) peek(ctx context.Context) (time.Time, bool) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	value, err := l.store.Get(ctx, lastRunKey)
+	value, err := l.store.Get(bounded, lastRunKey)
 	if err == nil {
 		t, err := parse(value)
 		return t, err == nil
@@ -129,11 +139,10 @@ func (l *lastRun) peek(ctx context.Context) (time.Time, bool) {
 }
 
 func (l *lastRun) report(err error) {
-	switch {
-	case err != nil && !l.failing:
+	switch failed := l.failing.Swap(err != nil); {
+	case err != nil && !failed:
 		l.log.Warn("calendar's last run cannot be kept in the Store: after a restart ticks may be emitted again", "error", err)
-	case err == nil && l.failing:
+	case err == nil && failed:
 		l.log.Info("calendar's last run is kept in the Store again")
 	}
-	l.failing = err != nil
 }

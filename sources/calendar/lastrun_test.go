@@ -241,3 +241,129 @@ func TestLastRunOnlyGoesForward(t *testing.T) {
 		require.NoError(t, stopSlow())
 	})
 }
+
+// A schedule of very many ticks that ended while the process was down is asked
+// nothing about the ages before.
+func TestLongOutageAfterTheLastTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		end := begin.Add(200_000 * time.Second)
+		seconds := scheduleFunc(func(after time.Time) time.Time {
+			if after.Before(begin) {
+				panic("asked about " + after.String())
+			}
+			if next := after.Truncate(time.Second).Add(time.Second); next.Before(end) {
+				return next
+			}
+			return time.Time{}
+		})
+		store := &memory.Store{}
+		runFor(t, 0, &calendar.Source{Schedule: seconds}, &sourcetest.Recorder{Store: store})
+		time.Sleep(30 * 24 * time.Hour)
+
+		var logged log
+		rec := &sourcetest.Recorder{Store: store, Logger: logged.logger()}
+		s := &calendar.Source{Schedule: seconds}
+		require.NoError(t, s.Run(t.Context(), rec.Output()), "it ends by itself")
+		assert.Empty(t, rec.Events())
+		assert.GreaterOrEqual(t, s.Missed(), uint64(100_000))
+		assert.Contains(t, logged.String(), "no more ticks")
+	})
+}
+
+// A source that is told to stop while it asks the Store does not emit, as its
+// last act, a tick that it was to drop.
+func TestStopWhileTheStoreIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &hangingStore{Store: &memory.Store{}}
+		s, clock := hourly(0)
+		rec := &sourcetest.Recorder{Store: store}
+		stop := start(t, s, rec)
+		store.hangs.Store(true)
+		clock.jump(30 * 24 * time.Hour)
+		time.Sleep(time.Minute + time.Second) // the jump is noticed, and the Store asked
+		require.NoError(t, stop())
+		assert.Empty(t, rec.Attempts())
+	})
+}
+
+// A Store that hangs holds up no tick either, and the end not for long.
+func TestStoreHangsWhileTicking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged log
+		store := &hangingStore{Store: &memory.Store{}}
+		rec := &sourcetest.Recorder{Store: store, Logger: logged.logger()}
+		s := &calendar.Source{Interval: time.Second}
+		stop := start(t, s, rec)
+		store.hangs.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Len(t, rec.Events(), 60)
+		assert.Zero(t, s.Missed())
+		assert.Equal(t, 1, strings.Count(logged.String(), "cannot be kept in the Store"))
+
+		store.hangs.Store(false)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, "2000-01-01T00:01:05Z", lastRun(t, store))
+		assert.Contains(t, logged.String(), "kept in the Store again")
+
+		store.hangs.Store(true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		begin := time.Now()
+		require.NoError(t, stop())
+		assert.Equal(t, 5*time.Second, time.Since(begin))
+	})
+}
+
+// Nor does a source catch up more slowly than the bus takes what was missed.
+func TestStoreHangsWhileCatchingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged log
+		store := &hangingStore{Store: &memory.Store{}}
+		rec := &sourcetest.Recorder{Store: store, Logger: logged.logger()}
+		s, clock := hourly(30 * 24 * time.Hour)
+		stop := start(t, s, rec)
+		store.hangs.Store(true)
+		clock.jump(10 * 24 * time.Hour)
+		time.Sleep(time.Minute + 5*time.Second)
+		synctest.Wait()
+		assert.Len(t, rec.Events(), 240)
+		assert.Equal(t, 1, strings.Count(logged.String(), "cannot be kept in the Store"))
+		require.NoError(t, stop())
+	})
+}
+
+// A Store that hangs at the start is an error, which the engine tells of.
+func TestStoreHangsAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &hangingStore{Store: &memory.Store{}}
+		store.hangs.Store(true)
+		err := (&calendar.Source{Interval: time.Hour}).Run(t.Context(), (&sourcetest.Recorder{Store: store}).Output())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "the last run of")
+		assert.False(t, hearken.IsPermanent(err))
+	})
+}
+
+// A Store that panics beside the ticks is one that fails: the process goes on.
+func TestStorePanicsWhileTicking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged log
+		store := &panickingStore{Store: &memory.Store{}}
+		rec := &sourcetest.Recorder{Store: store, Logger: logged.logger()}
+		stop := start(t, &calendar.Source{Interval: time.Hour}, rec)
+		store.panics.Store(true)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		assert.Len(t, rec.Events(), 2)
+		assert.Equal(t, 1, strings.Count(logged.String(), "the Store panicked: oops"))
+
+		store.panics.Store(false)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		assert.Equal(t, "2000-01-01T03:00:00Z", lastRun(t, store))
+		require.NoError(t, stop())
+	})
+}

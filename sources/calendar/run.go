@@ -16,7 +16,8 @@ const (
 	// during which the clock was set, and as much for a restart.
 	grace = 2 * time.Minute
 	// late is from when on another replica may have emitted a tick so long ago
-	// that the bus has forgotten it: the Store is asked first.
+	// that the bus has forgotten it: the Store is asked first, if it is not
+	// known to fail.
 	late = 5 * time.Second
 	// ahead is how far the last run may lie ahead of the clock because the clock
 	// was set back. Beyond, the clock was wrong when the last run was written,
@@ -32,10 +33,11 @@ const (
 // run is one Run of a Source.
 type run struct {
 	*Source
-	out  hearken.Output
-	last lastRun
-	gone gap       // of which the log has not been told
-	told time.Time // when it last was
+	out      hearken.Output
+	last     *lastRun
+	recorder *recorder
+	gone     gap       // of which the log has not been told
+	told     time.Time // when it last was
 }
 
 // resume finds up to when ticks are done with.
@@ -66,7 +68,7 @@ func (r *run) tick(ctx context.Context) error {
 	defer r.tell()
 	for ctx.Err() == nil {
 		now := r.wall()
-		r.notAhead(ctx, now)
+		r.notAhead(now)
 		if now.Sub(r.told).Abs() >= slice {
 			r.tell()
 		}
@@ -79,7 +81,7 @@ func (r *run) tick(ctx context.Context) error {
 			return nil
 		case tick.After(now):
 			sleep(ctx, min(tick.Sub(now), slice))
-		case r.emittedElsewhere(ctx, tick):
+		case !r.last.failing.Load() && r.emittedElsewhere(ctx, tick):
 		default:
 			if err := r.due(ctx, tick, now); err != nil {
 				return err
@@ -89,14 +91,22 @@ func (r *run) tick(ctx context.Context) error {
 	return nil
 }
 
-// notAhead begins anew at now if the last run is impossibly far ahead.
-func (r *run) notAhead(ctx context.Context, now time.Time) {
+// notAhead begins anew at now if the last run is impossibly far ahead. Was it the
+// clock that was wrong, and is set right, then it goes on from that last run.
+func (r *run) notAhead(now time.Time) {
+	if r.doubted.After(r.done) && !now.Before(r.doubted) {
+		r.done = r.doubted
+		r.record()
+	}
 	if r.done.Sub(now) <= ahead {
 		return
 	}
-	r.out.Logger.Error("calendar's last run is far ahead of the clock, which must have been wrong: beginning anew", "last", r.done, "now", now)
+	r.out.Logger.Error("calendar's last run is far ahead of the clock, one of which must be wrong: beginning anew", "last", r.done, "now", now)
+	if r.done.After(r.doubted) {
+		r.doubted = r.done
+	}
 	r.done = now
-	r.record(ctx)
+	r.record()
 }
 
 // emittedElsewhere reports whether tick is late and, as the Store says, done
@@ -118,7 +128,9 @@ func (r *run) emittedElsewhere(ctx context.Context, tick time.Time) bool {
 // due emits a tick whose time has come, unless it was missed.
 func (r *run) due(ctx context.Context, tick, now time.Time) error {
 	before := r.done
-	if err := r.pass(ctx, tick, now); err != nil || !r.done.Equal(before) {
+	// Where ctx has ended, pass may not have come to what was missed; Emit would
+	// not notice.
+	if err := r.pass(ctx, tick, now); err != nil || ctx.Err() != nil || !r.done.Equal(before) {
 		return err
 	}
 	if r.excluded(tick) {
@@ -135,7 +147,7 @@ func (r *run) excluded(tick time.Time) bool { return r.Exclude != nil && r.Exclu
 // the latest of those that are due, if that is within grace.
 func (r *run) pass(ctx context.Context, tick, now time.Time) error {
 	oldest, before := now.Add(-r.CatchUp), r.done
-	for seen := 1; tick.Before(oldest) && ctx.Err() == nil; seen++ {
+	for seen := 1; !tick.IsZero() && tick.Before(oldest) && ctx.Err() == nil; seen++ {
 		following, err := r.next(tick)
 		if err != nil {
 			return err
@@ -157,7 +169,7 @@ func (r *run) pass(ctx context.Context, tick, now time.Time) error {
 		tick = following
 	}
 	if !r.done.Equal(before) {
-		r.record(ctx)
+		r.record()
 	}
 	return nil
 }
@@ -211,7 +223,7 @@ func (r *run) emit(ctx context.Context, tick time.Time) error {
 		}
 	}
 	r.done = tick
-	r.record(ctx)
+	r.record()
 	return nil
 }
 
@@ -233,7 +245,7 @@ func (r *run) taken(ctx context.Context, e hearken.Event, tick time.Time, attemp
 // record writes down that ticks are done with up to r.done. That it cannot is no
 // reason to stop: the next record makes up for it, and should the process end
 // before, a tick is emitted again, with the same id.
-func (r *run) record(ctx context.Context) { r.last.record(ctx, r.done, r.wall()) }
+func (r *run) record() { r.recorder.record(r.done, r.wall()) }
 
 // data is the data of an event.
 type data struct {

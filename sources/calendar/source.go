@@ -65,13 +65,15 @@ type Source struct {
 
 	missed  atomic.Uint64
 	running atomic.Bool
-	began   time.Time // when Run was first called; Run's own, as is done
+	began   time.Time // when Run was first called; Run's own, as are the others
 	done    time.Time // ticks up to here are done with; zero: not known yet
+	doubted time.Time // the latest of done that was too far ahead of the clock
 }
 
 // Missed returns how many ticks have been dropped because they were older than
-// CatchUp, since the process began. Excluded ones do not count. Each drop is
-// logged too. It may be called at any time.
+// CatchUp, since the process began. Excluded ones do not count, nor does what is
+// beyond a hundred thousand that are dropped at once. Drops are logged
+// too. It may be called at any time.
 func (s *Source) Missed() uint64 { return s.missed.Load() }
 
 // Validate finds mistakes in the fields.
@@ -112,13 +114,15 @@ func (s *Source) Run(ctx context.Context, out hearken.Output) error {
 		return hearken.Permanent(fmt.Errorf("calendar: the Source of %s runs already, for another event source: give each its own", out.Topic))
 	}
 	defer s.running.Store(false)
-	r := &run{Source: s, out: out, last: lastRun{store: out.Store, log: out.Logger}}
+	r := &run{Source: s, out: out, last: &lastRun{store: out.Store, log: out.Logger}}
 	if err := r.resume(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before it began
 		}
 		return fmt.Errorf("calendar: the last run of %s is not known: %w", out.Topic, err)
 	}
+	r.recorder = newRecorder(ctx, r.last)
+	defer r.recorder.stop()
 	return r.tick(ctx)
 }
 

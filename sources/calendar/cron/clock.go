@@ -14,8 +14,8 @@ import (
 // the schedule is asked in UTC, of what the clock on the wall shows.
 type clock struct{ spec *parser.SpecSchedule }
 
-// star is the bit by which the parser marks a field that is not restricted.
-const star = 1 << 63
+// everyHour are the bits of a field of hours that names all of them: *, 0-23.
+const everyHour = 1<<24 - 1
 
 // spans is how many spans between changes of the clocks are looked through: in
 // searchYears there are two a year, and in the worst of zones four.
@@ -57,7 +57,7 @@ func (c clock) within(t time.Time, offset int) time.Time {
 // clocks leapt over when they were put forward at start, to the given offset.
 // What comes true every hour has no need of it.
 func (c clock) skipped(t, start time.Time, offset int) time.Time {
-	if start.IsZero() || c.spec.Hour&star != 0 {
+	if start.IsZero() || c.spec.Hour&everyHour == everyHour {
 		return time.Time{}
 	}
 	before := start.Add(-1)

@@ -168,7 +168,13 @@ func (s *Schedule) fields(fields []string, seconds bool) error {
 // parseFields parses six fields. The result is in UTC, where no hour is skipped
 // or repeated.
 func parseFields(fields []string) (*parser.SpecSchedule, error) {
-	s, err := parser.MustNewParser(options).WithMaxSearchYears(searchYears).Parse(strings.Join(fields, " "))
+	days, err := weekdays(fields[weekdayField])
+	if err != nil {
+		return nil, err
+	}
+	// In lower case, since the parser takes any H for an extension, that of THU too.
+	expr := strings.ToLower(strings.Join(fields[:weekdayField], " ") + " " + days)
+	s, err := parser.MustNewParser(options).WithMaxSearchYears(searchYears).Parse(expr)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +212,7 @@ func check(i int, item string) error {
 		return errors.New("there is an empty place in the list")
 	case strings.HasPrefix(item, "*-"), strings.HasPrefix(item, "?-"):
 		return errors.New("a range begins with a number")
-	case strings.HasPrefix(item, "H"), i == 3 && strings.ContainsAny(item, "LW"), i == 5 && strings.Contains(item, "#"):
+	case strings.HasPrefix(item, "H"), i == 3 && strings.ContainsAny(item, "LW"), i == weekdayField && strings.Contains(item, "#"):
 		return errors.New("H, L, W and # are extensions that are not understood; write numbers, ranges, lists and steps")
 	}
 	return nil

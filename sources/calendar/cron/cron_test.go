@@ -38,6 +38,8 @@ func TestNext(t *testing.T) {
 		{"0 0 29 2 *", []string{"2028-02-29 00:00:00", "2032-02-29 00:00:00"}},
 		{"0 0 13 * FRI", []string{"2026-03-06 00:00:00", "2026-03-13 00:00:00", "2026-03-20 00:00:00"}},
 		{"0 0 1 * mon", []string{"2026-03-01 00:00:00", "2026-03-02 00:00:00"}},
+		{"0 0 * * WED-THU", []string{"2026-03-04 00:00:00", "2026-03-05 00:00:00", "2026-03-11 00:00:00"}},
+		{"0 0 * mar-Oct tHU", []string{"2026-03-05 00:00:00", "2026-03-12 00:00:00"}},
 		{"0 0 ? * 7", []string{"2026-03-01 00:00:00", "2026-03-08 00:00:00"}},
 		{"0 0 */2 * 1", []string{"2026-03-01 00:00:00", "2026-03-02 00:00:00", "2026-03-03 00:00:00"}},
 		{"0 22-1 * * *", []string{"2026-02-27 22:00:00", "2026-02-27 23:00:00", "2026-02-28 00:00:00", "2026-02-28 01:00:00", "2026-02-28 22:00:00"}},
@@ -68,6 +70,26 @@ func TestRareDay(t *testing.T) {
 	s, err := cron.Parse("0 0 29 2 *")
 	require.NoError(t, err)
 	assert.Equal(t, at(t, "2104-02-29 00:00:00", "UTC"), s.Next(at(t, "2096-02-29 00:00:00", "UTC")))
+}
+
+// A week has seven days, though Sunday is both 0 and 7.
+func TestStepsOfWeekdays(t *testing.T) {
+	for field, want := range map[string]string{
+		"1/2": "Mon Wed Fri", "3/2": "Wed Fri", "SUN/2": "Sun Tue Thu Sat", "7/2": "Sun Tue Thu Sat", "*/3": "Sun Wed Sat",
+		"FRI-MON/2": "Sun Fri", "fri-mon/3": "Mon Fri", "FRI-MON/1": "Sun Mon Fri Sat", "SAT-FRI/3": "Tue Fri Sat",
+		"5-7/2": "Sun Fri", "7-WED/2": "Sun Tue", "MON-SUN/2": "Sun Mon Wed Fri", "1/4,2-4/2": "Mon Tue Thu Fri",
+	} {
+		t.Run(field, func(t *testing.T) {
+			s, err := cron.Parse("0 12 * * " + field)
+			require.NoError(t, err)
+			var got []string
+			saturday := at(t, "2026-03-07 23:00:00", "UTC")
+			for next := s.Next(saturday.AddDate(0, 0, -7)); next.Before(saturday); next = s.Next(next) {
+				got = append(got, next.Format("Mon"))
+			}
+			assert.Equal(t, want, strings.Join(got, " "))
+		})
+	}
 }
 
 func TestLocation(t *testing.T) {
@@ -105,6 +127,7 @@ func TestDaylightSaving(t *testing.T) {
 		{"0,30 0 * * *", "Africa/Cairo", "2026-04-23 12:00:00", "2026-04-24T01:00:00+03:00 2026-04-24T01:30:00+03:00 2026-04-25T00:00:00+03:00"},
 		{"10 2 * * *", "Australia/Lord_Howe", "2026-10-03 12:00:00", "2026-10-04T02:40:00+11:00 2026-10-05T02:10:00+11:00"},
 		{"*/20 * * * *", "Australia/Lord_Howe", "2026-10-04 01:30:00", "2026-10-04T01:40:00+10:30 2026-10-04T02:40:00+11:00 2026-10-04T03:00:00+11:00"},
+		{"0 0-23 * * *", "Australia/Lord_Howe", "2026-10-04 01:30:00", "2026-10-04T03:00:00+11:00 2026-10-04T04:00:00+11:00"},
 		{"0 6 * * *", "America/New_York", "2026-03-07 12:00:00", "2026-03-08T06:00:00-04:00 2026-03-09T06:00:00-04:00"},
 	}
 	for _, tt := range tests {
@@ -135,6 +158,9 @@ func TestMistakes(t *testing.T) {
 		{"1,,2 * * * *", `minute (0-59): "1,,2": there is an empty place`},
 		{", * * * *", "empty place"},
 		{"*/60 * * * *", "step (60) must be less than range size (60)"},
+		{"* * * * FRI-MON/4", `step (4) must be less than range size (4): "FRI-MON/4"`},
+		{"* * * * FRI-MON/x", `"x" is neither a number nor a name`},
+		{"* * * * FRI-8/2", "end of range (8) above maximum (7)"},
 		{"*/0 * * * *", "step of range must be a positive number"},
 		{"*-5 * * * *", "a range begins with a number"},
 		{"* * L * *", "L, W and # are extensions"},

@@ -83,7 +83,7 @@ func (d *Dates) add(line string, start *string) error {
 	if len(line) > maxLine {
 		return fmt.Errorf("has %d bytes; at most %d", len(line), maxLine)
 	}
-	head, value, ok := strings.Cut(line, ":")
+	head, value, ok := cut(line, ':')
 	if !ok {
 		return errors.New("is no EXDATE:..., RRULE:... or DTSTART:... line")
 	}
@@ -119,12 +119,29 @@ func (d *Dates) add(line string, start *string) error {
 // checkParams refuses parameters that give a value another form. A TZID changes
 // nothing about a date as it is written.
 func checkParams(params string) error {
-	for p := range strings.SplitSeq(params, ";") {
+	for more := true; more; {
+		var p string
+		p, params, more = cut(params, ';')
 		if p != "" && p != "VALUE=DATE" && p != "VALUE=DATE-TIME" && !strings.HasPrefix(p, "TZID=") {
 			return fmt.Errorf("parameter %s is not understood; VALUE=DATE, VALUE=DATE-TIME and TZID are", p)
 		}
 	}
 	return nil
+}
+
+// cut is strings.Cut at the first sep that is not within quotes, as a TZID such as
+// "(UTC+01:00) Berlin" has them.
+func cut(s string, sep byte) (before, after string, found bool) {
+	quoted := false
+	for i := range len(s) {
+		switch {
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == sep && !quoted:
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
 }
 
 // parseDate returns the date of a DATE or DATE-TIME, as it is written.

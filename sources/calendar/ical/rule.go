@@ -64,6 +64,9 @@ func parseRule(value, start string) (*rule, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := numberWeekdays(option); err != nil {
+		return nil, err
+	}
 	option.Dtstart = epoch()
 	if start != "" {
 		if option.Dtstart, err = parseDate(start); err != nil {
@@ -163,6 +166,38 @@ func checkNumber(key, value string, least, most int) error {
 	if n, err := strconv.Atoi(value); err != nil || n < least || n > most {
 		return fmt.Errorf("%s=%.40s is not a number from %d to %d", key, value, least, most)
 	}
+	return nil
+}
+
+// numberWeekdays checks the numbers of weekdays: at one that no month has, the
+// library looks before the begin of its year, and panics. Where some have a
+// number, it gives the others all there are: of 1MO,FR the library takes only
+// what is both.
+func numberWeekdays(option *rrule.ROption) error {
+	span, most := "year", 53
+	if option.Freq == rrule.MONTHLY || len(option.Bymonth) > 0 {
+		span, most = "month", 5
+	}
+	var plain, numbered []rrule.Weekday
+	for _, day := range option.Byweekday {
+		switch n := day.N(); {
+		case n < -most || n > most:
+			return fmt.Errorf("byday must be between 1 and %d or -1 and -%d: no %s has more of a weekday", most, most, span)
+		case n != 0:
+			numbered = append(numbered, day)
+		case !slices.Contains(plain, day):
+			plain = append(plain, day)
+		}
+	}
+	if len(numbered) == 0 {
+		return nil
+	}
+	for _, day := range plain {
+		for n := range most {
+			numbered = append(numbered, day.Nth(n+1))
+		}
+	}
+	option.Byweekday = numbered
 	return nil
 }
 
