@@ -1,9 +1,7 @@
 package k8s_test
 
 import (
-	"encoding/json"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 	"github.com/hearken-go/hearken/triggers/k8s"
 	"github.com/hearken-go/hearken/triggers/triggertest"
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 )
@@ -49,26 +46,13 @@ func configMap(name string) *unstructured.Unstructured {
 	return object("v1", "ConfigMap", "default", name)
 }
 
-// templated is an object named a of a Go type that has templates.
-func templated(tb testing.TB, version, kind string) *unstructured.Unstructured {
-	tb.Helper()
-	type template struct {
-		metav1.ObjectMeta `json:"metadata"`
-	}
-	typed := struct {
-		metav1.TypeMeta `json:",inline"`
-		template
-		Spec struct {
-			Template template   `json:"template"`
-			Claims   []template `json:"claims"`
-		} `json:"spec"`
-	}{TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: kind}, template: template{metav1.ObjectMeta{Name: "a"}}}
-	typed.Spec.Claims = make([]template, 1)
-	text, err := json.Marshal(typed)
-	require.NoError(tb, err)
-	require.Equal(tb, 3, strings.Count(string(text), `"creationTimestamp":null`))
-	o := &unstructured.Unstructured{}
-	require.NoError(tb, json.Unmarshal(text, &o.Object))
+// templated is an object named a as Go types that have templates are in JSON: of
+// metav1.ObjectMeta before apimachinery 0.34, which leaves out what is not set.
+func templated(version, kind string) *unstructured.Unstructured {
+	unset := func() map[string]any { return map[string]any{"metadata": map[string]any{"creationTimestamp": nil}} }
+	o := object(version, kind, "", "a")
+	o.Object["metadata"].(map[string]any)["creationTimestamp"] = nil //nolint:forcetypeassert // object made it
+	o.Object["spec"] = map[string]any{"template": unset(), "claims": []any{unset()}}
 	return o
 }
 

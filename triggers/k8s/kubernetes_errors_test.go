@@ -194,7 +194,7 @@ func TestServerTypedObjects(t *testing.T) {
 	const template = "{type: object, properties: {metadata: {type: object}}}"
 	defineWidgets(t, c, group, "Namespaced", "{type: object, properties: {spec: {type: object, properties: {template: "+template+
 		", claims: {type: array, items: "+template+"}}}}}")
-	o := templated(t, group+"/v1", "Widget")
+	o := templated(group+"/v1", "Widget")
 	become := func(_ hearken.Firing, there *unstructured.Unstructured) error {
 		there.Object["spec"] = o.Object["spec"]
 		return nil

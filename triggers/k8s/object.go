@@ -57,7 +57,7 @@ func (t *Trigger) complete(o *unstructured.Unstructured, f hearken.Firing) error
 	return t.name(o, f)
 }
 
-// dropUnsetTimes takes away what Go's JSON of each metav1.ObjectMeta has, a
+// dropUnsetTimes takes away what JSON of metav1.ObjectMeta has by old Go code, a
 // creationTimestamp of null: in a template of a custom resource, whose definition
 // need not say what metadata is, it would be a field that the kind does not have.
 func dropUnsetTimes(v any) {

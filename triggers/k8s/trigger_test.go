@@ -261,7 +261,7 @@ func TestMerge(t *testing.T) {
 // creationTimestamp of null, which is no field of a template whose definition does
 // not say so.
 func TestTypedObjects(t *testing.T) {
-	o := templated(t, "v1", "ConfigMap")
+	o := templated("v1", "ConfigMap")
 	o.SetNamespace("default")
 	become := func(_ hearken.Firing, there *unstructured.Unstructured) error {
 		there.Object["spec"] = o.Object["spec"]
@@ -286,7 +286,7 @@ func TestTypedObjects(t *testing.T) {
 // the API server's own kinds do.
 func TestUpdateOfUnsetTimes(t *testing.T) {
 	s := kubefake.New(t, configMaps)
-	s.Put(pathA, templated(t, "v1", "ConfigMap").Object)
+	s.Put(pathA, templated("v1", "ConfigMap").Object)
 	before := s.Object(pathA)
 	same := func(hearken.Firing, *unstructured.Unstructured) error { return nil }
 	trigger := &k8s.Trigger{Client: client(t, s), Object: fixed(configMap("a")), Operation: k8s.Update, Change: same}
