@@ -86,7 +86,7 @@ type Ping struct {
 func (h *HMAC) Validate() error {
 	errs := []error{
 		validateKeys("Keys", h.Keys),
-		h.ID.validate("ID", false),
+		h.ID.validateID(),
 		h.Ping.Part.validate("Ping.Part", h.Ping.Is != ""),
 		h.Ping.Answer.validate("Ping.Answer", false),
 		h.validateTime(),

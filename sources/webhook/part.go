@@ -63,6 +63,14 @@ func (p Part) write(w io.Writer, q request) bool {
 	return err == nil && text != ""
 }
 
+// validateID returns what is wrong with the part as a field ID.
+func (p Part) validateID() error {
+	if p.Text != "" {
+		return configError("ID.Text", "is the same for each delivery: all but the first would be dropped")
+	}
+	return p.validate("ID", false)
+}
+
 // validate returns what is wrong with the part in a field.
 func (p Part) validate(field string, required bool) error {
 	set := 0

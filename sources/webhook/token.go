@@ -39,7 +39,10 @@ func (t *Token) Validate() error {
 	if t.Scheme != "" && !isToken(t.Scheme) {
 		errs = append(errs, configError("Scheme", "%q is no authentication scheme, such as \"Bearer\"", t.Scheme))
 	}
-	errs = append(errs, t.ID.validate("ID", false))
+	errs = append(errs, t.ID.validateID())
+	if t.ID.Field != "" {
+		errs = append(errs, configError("ID.Field", "is for headers with a list of name=value, and the Header holds the token"))
+	}
 	return errors.Join(errs...)
 }
 

@@ -171,6 +171,12 @@ func TestTokenAndBasicValidate(t *testing.T) {
 			`Scheme: "c d" is no authentication scheme, such as "Bearer"`,
 			`ID: is several things at once; set one of Text, Header, Field, Path and Body`,
 		}},
+		{&webhook.Token{Tokens: []hearken.Secret{"t"}, ID: webhook.Part{Text: "x"}}, []string{
+			"ID.Text: is the same for each delivery: all but the first would be dropped",
+		}},
+		{&webhook.Token{Tokens: []hearken.Secret{"t"}, ID: webhook.Part{Field: "x"}}, []string{
+			"ID.Field: is for headers with a list of name=value, and the Header holds the token",
+		}},
 		{webhook.Basic{{User: "a", Password: "b"}}, nil},
 		{webhook.Basic{}, []string{"lists no Credential: nobody could send"}},
 		{webhook.Basic{{User: "a:b", Password: "x"}, {User: "c"}}, []string{
