@@ -55,7 +55,7 @@ func (in *intake) take(r *http.Request) (string, error) {
 	case errors.Is(err, ErrUnauthorized):
 		return "", &refusal{status: http.StatusUnauthorized, reason: "unauthorized", cause: err}
 	case err != nil:
-		return "", &refusal{status: http.StatusServiceUnavailable, reason: "the sender could not be verified", cause: err, failed: true}
+		return "", &refusal{status: http.StatusServiceUnavailable, reason: "the sender could not be verified", cause: err, failed: !isGone(err)}
 	case !isID(v.ID):
 		return "", refuse(http.StatusBadRequest, "the delivery id is not printable UTF-8 of at most %d bytes", maxID)
 	case v.Ping && v.Answer != "":
@@ -136,7 +136,7 @@ func (in *intake) read(r *http.Request, buf *[]byte) error {
 		return refuse(http.StatusUnsupportedMediaType, "content encoding %.40q is not understood", c)
 	}
 	if r.ContentLength > in.maxBody {
-		return in.tooLarge()
+		return tooLarge(in.maxBody)
 	}
 	b := (*buf)[:0]
 	if r.Body == nil {
@@ -154,23 +154,32 @@ func (in *intake) read(r *http.Request, buf *[]byte) error {
 		*buf = b
 		switch {
 		case int64(len(b)) > in.maxBody:
-			return in.tooLarge()
+			return tooLarge(in.maxBody)
 		case errors.Is(err, io.EOF):
 			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return &refusal{status: http.StatusRequestTimeout, reason: "the body did not come in time", cause: err}
 		case err != nil:
-			return &refusal{status: http.StatusBadRequest, reason: "the body could not be read", cause: err}
+			return unreadable(err)
 		case len(b) == cap(b):
 			b = slices.Grow(b, 512)
 		}
 	}
 }
 
-func (in *intake) tooLarge() error {
-	err := refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", in.maxBody)
+func tooLarge(limit int64) error {
+	err := refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", limit)
 	err.hangUp = true
 	return err
+}
+
+// unreadable refuses a body for an error of reading it.
+func unreadable(err error) error {
+	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok { // of a handler around this one
+		return tooLarge(limit.Limit)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &refusal{status: http.StatusRequestTimeout, reason: "the body did not come in time", cause: err}
+	}
+	return &refusal{status: http.StatusBadRequest, reason: "the body could not be read", cause: err}
 }
 
 // maxPooled is the largest buffer that is kept for later requests.
@@ -239,6 +248,9 @@ func (in *intake) warn() bool {
 	now, last := time.Now().UnixNano(), in.warned.Load()
 	return now-last >= int64(warnEvery) && in.warned.CompareAndSwap(last, now)
 }
+
+// isGone reports whether err says that the sender has not waited for the answer.
+func isGone(err error) bool { return errors.Is(err, context.Canceled) }
 
 // isFinal reports whether err, of Emit, says that the event will never be taken.
 func isFinal(err error) bool { return hearken.IsPermanent(err) || errors.Is(err, bus.ErrRejected) }

@@ -55,7 +55,7 @@ func refusalOf(err error) *refusal {
 		no = unavailable("the pipeline is not running")
 	default:
 		no = unavailable("the event could not be stored")
-		no.failed = true
+		no.failed = !isGone(err)
 	}
 	no.cause = err
 	return no

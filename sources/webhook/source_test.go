@@ -142,6 +142,7 @@ func TestSourceAnswersWhatEmitSays(t *testing.T) {
 		{"full", fmt.Errorf("group x holds most: %w", bus.ErrFull), 503, "there is no room for the event now", "DEBUG"},
 		{"not running", hearken.ErrNotRunning, 503, "the pipeline is not running", "DEBUG"},
 		{"away", errors.New("secret host is away"), 503, "the event could not be stored", "WARN"},
+		{"gone", fmt.Errorf("publish: %w", context.Canceled), 503, "the event could not be stored", "DEBUG"},
 		{"gave up", context.DeadlineExceeded, 503, "the event could not be stored", "WARN"},
 		{"too large", hearken.Permanent(fmt.Errorf("n bytes: %w", bus.ErrRejected)), 413, "too large for the bus", "DEBUG"},
 		{"rejected", bus.ErrRejected, 413, "too large for the bus", "DEBUG"},
@@ -224,7 +225,7 @@ func (b brokenBody) Read([]byte) (int, error) { return 0, b.err }
 func TestSourceBodyThatCannotBeRead(t *testing.T) {
 	s := open()
 	start(t, s, &sourcetest.Recorder{})
-	for status, err := range map[int]error{400: errors.New("reset"), 408: fmt.Errorf("read: %w", os.ErrDeadlineExceeded)} {
+	for status, err := range map[int]error{400: errors.New("reset"), 413: &http.MaxBytesError{Limit: 9}, 408: fmt.Errorf("read: %w", os.ErrDeadlineExceeded)} {
 		w := send(s, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", brokenBody{err}))
 		assert.Equal(t, status, w.Code)
 	}
