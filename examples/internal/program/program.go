@@ -50,7 +50,8 @@ func Start(t *testing.T, flags ...string) *Process {
 func Run(t *testing.T, flags ...string) *Process {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], flags...)
-	cmd.Env = append(os.Environ(), variable+"=1")
+	// What it leaves among temporary files when it is killed goes with the test.
+	cmd.Env = append(os.Environ(), variable+"=1", "TMPDIR="+t.TempDir())
 	log := new(log)
 	cmd.Stderr = io.MultiWriter(t.Output(), log)
 	out, err := cmd.StdoutPipe()
