@@ -21,13 +21,9 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-const (
-	// minLease is the least Lease.Duration.
-	minLease = time.Second
-	// giveBackTime is how long the end of a pipeline waits at most for the cluster to
-	// take the lease back.
-	giveBackTime = 5 * time.Second
-)
+// giveBackTime is how long the end of a pipeline waits at most for the cluster to
+// take the lease back.
+const giveBackTime = 5 * time.Second
 
 // Lease is an object of coordination.k8s.io that one of several processes holds.
 // The holder watches; the others wait. It is given back when a pipeline ends, and
@@ -45,7 +41,7 @@ type Lease struct {
 	// name and something random.
 	Identity string
 	// Duration is after how long at most another process takes over from one that
-	// died, at least a second. Zero: 15 s.
+	// died, in whole seconds. Zero: 15 s.
 	Duration time.Duration
 }
 
@@ -63,8 +59,8 @@ func (l *Lease) validate(c *rest.Config, m *hearken.Mistakes) {
 	if l.Client == nil && c == nil {
 		m.Add("Lease.Client", "is nil; without a Source.Config it is needed to hold the lease")
 	}
-	if l.Duration != 0 && l.Duration < minLease {
-		m.Add("Lease.Duration", "is %v; the least is %v", l.Duration, minLease)
+	if l.Duration < 0 || l.Duration%time.Second != 0 {
+		m.Add("Lease.Duration", "is %v; a lease has whole seconds", l.Duration)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestMistakes(t *testing.T) {
 				{Path: "a", Operator: resource.Matches, Values: []any{"("}},
 				{Path: "a", Operator: resource.Exists, Values: []any{1}},
 			},
-			Lease: &resource.Lease{Duration: time.Millisecond},
+			Lease: &resource.Lease{Duration: 1500 * time.Millisecond},
 		}, []string{
 			"Fields[10]", "Fields[1]", "Fields[2]", "Fields[3]", "Fields[4]", "Fields[5]", "Fields[6]", "Fields[7]", "Fields[8]", "Fields[9]", "Labels",
 			"Lease.Client", "Lease.Duration", "Lease.Name", "Lease.Namespace", "Namespaces[1]", "Namespaces[2]", "Types[1]",
