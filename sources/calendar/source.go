@@ -3,7 +3,6 @@ package calendar
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -79,14 +78,13 @@ func (s *Source) Missed() uint64 { return s.missed.Load() }
 // Validate finds mistakes in the fields.
 func (s *Source) Validate() error {
 	var m hearken.Mistakes
-	switch v := reflect.ValueOf(s.Schedule); {
+	switch {
 	case s.Schedule == nil && s.Interval == 0:
 		m.Add("Schedule", "is nil, and Interval is zero; say by one of them when to tick")
 	case s.Schedule != nil && s.Interval != 0:
 		m.Add("Schedule", "is set, and so is Interval; leave one of them out")
-	case v.Kind() == reflect.Pointer && v.IsNil(), v.Kind() == reflect.Func && v.IsNil():
-		m.Add("Schedule", "is a nil %T", s.Schedule)
 	}
+	m.Ask("Schedule", s.Schedule)
 	if s.Interval != 0 && s.Interval < minInterval {
 		m.Add("Interval", "is %v; the least is %v", s.Interval, minInterval)
 	}

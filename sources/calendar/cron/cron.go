@@ -10,7 +10,7 @@ import (
 	parser "github.com/netresearch/go-cron"
 )
 
-// Schedule is a parsed expression. It fits calendar.Source.Schedule and
+// Schedule is a parsed expression, made by Parse. It fits calendar.Source.Schedule and
 // hearken.Action.Reset, is not changed, and may be used concurrently.
 type Schedule struct {
 	expr string
@@ -26,6 +26,14 @@ func (s *Schedule) Next(t time.Time) time.Time {
 		at = t.In(s.loc)
 	}
 	return s.next.Next(at).In(t.Location())
+}
+
+// Validate reports a Schedule that Parse has not made.
+func (s *Schedule) Validate() error {
+	if s.next == nil {
+		return errors.New("is an empty cron.Schedule; cron.Parse makes one")
+	}
+	return nil
 }
 
 // String returns the expression as it was given.

@@ -19,6 +19,11 @@ var (
 	_ = hearken.Action{Reset: &cron.Schedule{}}
 )
 
+func TestScheduleThatParseHasNotMade(t *testing.T) {
+	source := &calendar.Source{Schedule: &cron.Schedule{}}
+	assert.EqualError(t, source.Validate(), "Schedule: is an empty cron.Schedule; cron.Parse makes one")
+}
+
 func at(t testing.TB, text, zone string) time.Time {
 	loc, err := time.LoadLocation(zone)
 	require.NoError(t, err)
