@@ -15,10 +15,10 @@ import (
 // What a delivery is answered with.
 var (
 	ack = []byte("+ACK") //nolint:gochecknoglobals // a constant
-	nak = []byte("-NAK") //nolint:gochecknoglobals // a constant
 	// handBack is a nak that the server remembers over a restart, which it does
-	// only of those with a delay: one of a nanosecond. Without it, what an
-	// embedded server's last member hands back would come after AckWait.
+	// only of those with a delay: one of a nanosecond. Without it, what is handed
+	// back while an embedded server stops would come AckWait after its next start,
+	// and not at all while it is started again and again.
 	handBack = []byte(`-NAK {"delay":1}`) //nolint:gochecknoglobals // a constant
 	progress = []byte("+WPI")             //nolint:gochecknoglobals // a constant
 )
@@ -105,7 +105,7 @@ func (m *message) Ack(context.Context) error { return m.settle(ack) }
 // Retry implements bus.Settler. The server keeps the time.
 func (m *message) Retry(_ context.Context, after time.Duration) error {
 	if after <= 0 {
-		return m.settle(nak)
+		return m.settle(handBack)
 	}
 	return m.settle(fmt.Appendf(nil, `-NAK {"delay":%d}`, after.Nanoseconds()))
 }

@@ -208,7 +208,7 @@ func (p *puller) take(m *message) []byte {
 	case known && m.seq <= w.since:
 		return ack
 	case len(p.held) >= p.limit:
-		return nak
+		return handBack
 	}
 	p.held[m.seq] = m
 	if !known {

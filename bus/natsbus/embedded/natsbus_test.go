@@ -530,6 +530,38 @@ func TestStoreAsksAgain(t *testing.T) {
 	assert.Nil(t, v)
 }
 
+// What is handed back just before the server stops comes at its next start, and
+// not AckWait later.
+func TestRetryBeforeTheServerStops(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+	defer cancel()
+	dir := t.TempDir()
+	open := func() (*embedded.Bus, bus.Subscription) {
+		b, err := embedded.OpenWith(ctx, embedded.Config{Dir: dir}, natsbus.Config{AckWait: time.Minute})
+		require.NoError(t, err)
+		s, err := b.Subscribe(ctx, bus.Group{Name: "group", Topics: []bus.Topic{created}, InFlight: 40})
+		require.NoError(t, err)
+		return b, s
+	}
+	receive := func(s bus.Subscription) (ds []bus.Delivery) {
+		for len(ds) < 40 {
+			d, err := s.Receive(ctx)
+			require.NoError(t, err, "after %d", len(ds))
+			ds = append(ds, d)
+		}
+		return ds
+	}
+	b, s := open()
+	require.NoError(t, publishAll(ctx, b, 40))
+	for _, d := range receive(s) {
+		require.NoError(t, d.Retry(ctx, 0))
+	}
+	require.NoError(t, b.Close(ctx))
+	b, s = open()
+	receive(s)
+	require.NoError(t, b.Close(ctx))
+}
+
 // Everything published before a SIGKILL of the server is there after it, once
 // or, if it was settled in the last moments, again at the same position.
 func TestKillWhilePublishing(t *testing.T) {
