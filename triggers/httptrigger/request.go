@@ -119,6 +119,9 @@ func parseURL(raw string) (*url.URL, error) {
 	switch {
 	case !strings.Contains(raw, "://"): // url.Parse makes of localhost:80 a scheme
 		return nil, errors.New("does not begin with http:// or https://")
+	case err != nil && strings.Contains(raw, "@"):
+		// Of "user:p/w@host" url.Parse shows the ":p", as a port that is none.
+		return nil, errors.New("does not parse: in a user or password all but letters and digits is percent-encoded")
 	case err != nil:
 		var bad *url.Error
 		if errors.As(err, &bad) {

@@ -52,6 +52,8 @@ func TestValidate(t *testing.T) {
 		{"other scheme", &httptrigger.Trigger{URL: "ftp://me:secret@a"}, "URL"},
 		{"no host", &httptrigger.Trigger{URL: "http:///x"}, "URL"},
 		{"bad URL", &httptrigger.Trigger{URL: "http://me:secret@a:b"}, "URL"},
+		{"slash in the password", &httptrigger.Trigger{URL: "http://me:secret/pw@a"}, "URL"},
+		{"percent sign in the password", &httptrigger.Trigger{URL: "http://me:a%secret@a"}, "URL"},
 		{"own method", &httptrigger.Trigger{URL: u, Method: "PURGE"}, ""},
 		{"bad method", &httptrigger.Trigger{URL: u, Method: "GO ON"}, "Method"},
 		{"user and basic", &httptrigger.Trigger{URL: "http://me:secret@a", BasicAuth: basic}, "URL"},
