@@ -32,8 +32,8 @@ type StatusError struct {
 	StatusCode int
 	// RedirectTo is the scheme and host of a redirect that was not followed.
 	RedirectTo string
-	// Body is the beginning of the answer's body, without the trigger's
-	// credentials.
+	// Body is the beginning of the answer's body. *** stands for what the server
+	// echoed of the credentials, the query, and the headers that may hold secrets.
 	Body string
 }
 
@@ -177,9 +177,9 @@ func quoted(req *http.Request, text string) string {
 }
 
 // withoutBegin takes the beginning of a secret off the end of a text, which is
-// where a body may have been cut. Less than 8 bytes may be something else.
+// where a body may have been cut.
 func withoutBegin(text, secret string) string {
-	for n := min(len(text), len(secret)-1); n >= 8; n-- {
+	for n := min(len(text), len(secret)-1); n >= minSecret; n-- {
 		if begin, found := strings.CutSuffix(text, secret[:n]); found {
 			return begin + "***"
 		}
@@ -187,11 +187,46 @@ func withoutBegin(text, secret string) string {
 	return text
 }
 
-// credentials returns what a request's Authorization holds, in each form.
+// minSecret is the length from which a value that may be a secret is taken for
+// one. What is shorter may be any word of the text.
+const minSecret = 8
+
+// credentials returns what a request bears that an error must not show: what its
+// Authorization holds, in each form, its query, and the application's headers.
 func credentials(req *http.Request) []string {
 	_, sent, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	_, password, _ := req.BasicAuth()
-	return []string{sent, password}
+	all := appendSecrets([]string{sent, password}, req.URL.RawQuery)
+	for _, pair := range strings.Split(req.URL.RawQuery, "&") {
+		_, raw, _ := strings.Cut(pair, "=")
+		plain, _ := url.QueryUnescape(raw)
+		all = appendSecrets(all, raw, plain)
+	}
+	for name, values := range req.Header {
+		if mayBeSecret(name) {
+			all = appendSecrets(all, values...)
+		}
+	}
+	return all
+}
+
+func appendSecrets(all []string, values ...string) []string {
+	for _, v := range values {
+		if len(v) >= minSecret {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// mayBeSecret reports whether a header may bear a secret. Those of the message
+// and of the event do not, and are what a server complains of.
+func mayBeSecret(name string) bool {
+	switch name {
+	case "Host", "User-Agent", "Traceparent", "Tracestate", defaultIdempotencyHeader:
+		return false
+	}
+	return !strings.HasPrefix(name, "Ce-") && !strings.HasPrefix(name, "Content-") && !strings.HasPrefix(name, "Accept")
 }
 
 var errLongAnswer = errors.New("the answer is longer than 1 MiB")

@@ -195,6 +195,25 @@ func TestSecretsStaySecret(t *testing.T) {
 	assert.NotContains(t, log.String()+fmt.Sprintf("%v %+v %#v", basic, basic, basic), "s3cret")
 }
 
+// Servers echo the address that they refuse, and the key that they do not know.
+func TestErrorsShowNoEchoOfTheQueryOrAHeader(t *testing.T) {
+	echo := newSink(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprintf(w, "%s of %q: key %s, sign %s, auth %s, type %s", r.URL, r.URL.Query()["token"],
+			r.Header.Get("X-Api-Key"), r.Header.Get("X-Sign"), r.Header.Get("Authorization"), r.Header.Get("Content-Type"))
+	})
+	err := use(t, &httptrigger.Trigger{
+		URL:    echo.URL + "/hook?v=1&token=s3cret%2Btoken",
+		Header: http.Header{"X-Api-Key": {"s3cret-key"}, "Authorization": {"s3cret-without-a-scheme"}},
+		HeaderFunc: func(hearken.Firing) (http.Header, error) {
+			return http.Header{"X-Sign": {"s3cret-sign"}}, nil
+		},
+	}).Fire(t.Context(), firing(t))
+	require.ErrorContains(t, err, "/hook?*** of")
+	assert.ErrorContains(t, err, "key ***, sign ***, auth ***, type application/json")
+	assert.NotContains(t, err.Error(), "s3cret")
+}
+
 // The characters of a token: RFC 9110, 5.6.2.
 func TestBytesOfAMethod(t *testing.T) {
 	const allowed = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
