@@ -121,9 +121,13 @@ func (t *Trigger) follows(req *http.Request, via []*http.Request) bool {
 	return true
 }
 
+// mayLeadTo reports whether one of RedirectHosts names the host of u, with its
+// port or without, the usual port of its scheme too.
 func (t *Trigger) mayLeadTo(u *url.URL) bool {
+	host := u.Hostname()
+	names := []string{host, "[" + host + "]", net.JoinHostPort(host, port(u))}
 	return slices.ContainsFunc(t.RedirectHosts, func(h string) bool {
-		return strings.EqualFold(h, u.Host) || strings.EqualFold(h, u.Hostname())
+		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(h, name) })
 	})
 }
 

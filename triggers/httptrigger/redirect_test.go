@@ -154,19 +154,51 @@ func TestRedirectToHTTPS(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.from+" "+tt.to, func(t *testing.T) {
-			client := &http.Client{Transport: answers(func(r *http.Request) (*http.Response, error) {
-				resp := &http.Response{StatusCode: 204, Body: http.NoBody, Header: http.Header{}, Request: r}
-				if r.URL.Path != "/end" {
-					resp.StatusCode = 308
-					resp.Header["Location"] = []string{tt.to}
-				}
-				return resp, nil
-			})}
-			err := (&httptrigger.Trigger{URL: tt.from, Client: client}).Fire(t.Context(), firing(t))
+			err := (&httptrigger.Trigger{URL: tt.from, Client: leading(tt.to)}).Fire(t.Context(), firing(t))
 			assert.Equal(t, tt.followed, err == nil, "%v", err)
 			assert.Equal(t, !tt.followed, hearken.IsPermanent(err))
 		})
 	}
+}
+
+// What RedirectHosts names is a host and port, however the redirect writes them.
+func TestRedirectHostsNameAHostAndPort(t *testing.T) {
+	tests := []struct {
+		host, to string
+		followed bool
+	}{
+		{"b.example", "https://B.example/end", true},
+		{"b.example:443", "https://b.example/end", true},
+		{"b.example:443", "https://b.example:443/end", true},
+		{"b.example:80", "http://b.example/end", true},
+		{"b.example:443", "http://b.example/end", false},
+		{"b.example:443", "https://b.example:8443/end", false},
+		{"[::1]", "http://[::1]:8080/end", true},
+		{"::1", "http://[::1]:8080/end", true},
+		{"[::1]:80", "http://[::1]/end", true},
+		{"[::1]:80", "http://[::1]:8080/end", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.host+" "+tt.to, func(t *testing.T) {
+			tr := &httptrigger.Trigger{URL: "http://a.example/", RedirectHosts: []string{tt.host}, Client: leading(tt.to)}
+			require.NoError(t, tr.Validate())
+			err := tr.Fire(t.Context(), firing(t))
+			assert.Equal(t, tt.followed, err == nil, "%v", err)
+		})
+	}
+}
+
+// leading returns a client that is redirected to an address whose path is /end,
+// and is answered there.
+func leading(to string) *http.Client {
+	return &http.Client{Transport: answers(func(r *http.Request) (*http.Response, error) {
+		resp := &http.Response{StatusCode: 204, Body: http.NoBody, Header: http.Header{}, Request: r}
+		if r.URL.Path != "/end" {
+			resp.StatusCode = 308
+			resp.Header["Location"] = []string{to}
+		}
+		return resp, nil
+	})}
 }
 
 func TestRedirectWithoutEnd(t *testing.T) {

@@ -3,8 +3,11 @@ package httptrigger
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hearken-go/hearken"
@@ -25,7 +28,7 @@ func (t *Trigger) Validate() error {
 		}
 	}
 	for i, host := range t.RedirectHosts {
-		if host == "" || strings.ContainsAny(host, "/@?# ") {
+		if !isRedirectHost(host) {
 			m.Add(fmt.Sprintf("RedirectHosts[%d]", i), "%q is no host; say example.com or example.com:8443", host)
 		}
 	}
@@ -94,6 +97,20 @@ func (t *Trigger) validateAuth(m *hearken.Mistakes) {
 	if token := string(t.BearerToken); !isHeaderValue(token) || strings.TrimSpace(token) != token {
 		m.Add("BearerToken", "holds a line break, a control character or space around it; trim what a file ends with")
 	}
+}
+
+// isRedirectHost reports whether a URL can have h, "host" or "host:port", for its
+// host.
+func isRedirectHost(h string) bool {
+	if net.ParseIP(h) != nil {
+		return true
+	}
+	u, err := url.Parse("//" + h)
+	if err != nil || u.Host != h || u.Hostname() == "" || strings.Contains(u.Hostname(), ":") && h[0] != '[' {
+		return false
+	}
+	_, err = strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil || u.Port() == "" && !strings.HasSuffix(h, ":")
 }
 
 // checkHeader refuses what HTTP does not allow in a header, and what net/http
