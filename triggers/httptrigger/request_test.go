@@ -217,6 +217,8 @@ func TestNoRequest(t *testing.T) {
 		{"no URL", &httptrigger.Trigger{URL: "http://a b/"}, true, "does not parse"},
 		{"method", &httptrigger.Trigger{URL: good, Method: "GO ON"}, true, "method"},
 		{"header value", &httptrigger.Trigger{URL: good, HeaderFunc: header("X-A", "secret\r\nX-Evil: 1")}, true, "X-A holds a control character"},
+		{"host", &httptrigger.Trigger{URL: good, HeaderFunc: header("Host", "a secret")}, true, "Host is no host"},
+		{"empty host", &httptrigger.Trigger{URL: good, HeaderFunc: header("host", "")}, true, "Host is no host"},
 		{"header name", &httptrigger.Trigger{URL: good, HeaderFunc: header("X A", "1")}, true, "no header name"},
 	}
 	for _, tt := range tests {

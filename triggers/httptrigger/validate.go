@@ -123,6 +123,10 @@ func checkHeader(h http.Header) error {
 		switch http.CanonicalHeaderKey(name) {
 		case "Content-Length", "Transfer-Encoding", "Trailer":
 			return fmt.Errorf("header %s is set by the client", name)
+		case "Host":
+			if len(values) != 1 || !isHostHeader(values[0]) {
+				return fmt.Errorf("header %s is no host; say example.com or example.com:8443", name)
+			}
 		}
 		for _, v := range values {
 			if !isHeaderValue(v) {
@@ -131,6 +135,21 @@ func checkHeader(h http.Header) error {
 		}
 	}
 	return nil
+}
+
+// isHostHeader reports whether net/http sends s as the Host: of one with another
+// character of ASCII it sends what precedes it, or nothing.
+func isHostHeader(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x80 && !isAlphanumeric(c) && strings.IndexByte("-._~!$&'()*+,;=:[]%", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isAlphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // isToken follows RFC 9110, 5.6.2.
