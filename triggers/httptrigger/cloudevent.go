@@ -32,12 +32,18 @@ func encode(f hearken.Firing, h *fields) ([]byte, error) {
 	h.put("Content-Type", "application/cloudevents-batch+json")
 	var batch []hearken.Event
 	for _, name := range slices.Sorted(maps.Keys(f.Events)) {
-		e := f.Events[name]
-		// JSON cannot hold such data as text. e is this function's own copy.
-		e.DataBase64 = e.DataBase64 || !utf8.Valid(e.DataEncoded)
-		batch = append(batch, e)
+		batch = append(batch, inJSON(f.Events[name]))
 	}
 	return json.Marshal(batch)
+}
+
+// inJSON returns e with its data in base64 where JSON cannot hold it as text, and
+// where readers differ: "+json" data is a JSON value by the specification, and a
+// string for the CloudEvents SDK.
+func inJSON(e hearken.Event) hearken.Event {
+	media, _, _ := strings.Cut(strings.ToLower(e.DataContentType()), ";")
+	e.DataBase64 = e.DataBase64 || !utf8.Valid(e.DataEncoded) || strings.HasSuffix(strings.TrimSpace(media), "+json")
+	return e
 }
 
 // setAttributes writes an event's attributes as headers (3.1.3).

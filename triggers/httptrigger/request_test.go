@@ -76,6 +76,22 @@ func TestSeveralEventsGoAsABatch(t *testing.T) {
 	assert.False(t, f.Events["b"].DataBase64, "the firing's event is not changed")
 }
 
+// A reader after the specification takes a string for "+json" data for a JSON
+// string, and the SDK fails on anything else: base64 is one thing to both.
+func TestABatchHoldsJSONOfItsOwnTypeAsItIs(t *testing.T) {
+	s := newSink(t, nil)
+	e, err := hearken.NewEvent("commit", "1", map[string]int{"a": 1})
+	require.NoError(t, err)
+	e.SetDataContentType("application/vnd.github+json; charset=utf-8")
+	f := triggertest.NewFiring(map[*hearken.Dependency]hearken.Event{{Name: "a"}: e, {Name: "b"}: e})
+	require.NoError(t, use(t, &httptrigger.Trigger{URL: s.URL}).Fire(t.Context(), f))
+	var got []struct {
+		Data []byte `json:"data_base64"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(s.only(t).body), &got))
+	assert.JSONEq(t, `{"a":1}`, string(got[0].Data))
+}
+
 func TestABatchThatIsNoJSON(t *testing.T) {
 	e, err := hearken.NewEvent("commit", "1", []byte("{"))
 	require.NoError(t, err)
