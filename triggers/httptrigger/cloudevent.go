@@ -19,13 +19,19 @@ var errNoEvent = errors.New("the firing holds no event to send")
 
 // encode puts the firing's events into a request after the CloudEvents HTTP
 // protocol binding 1.0.2: one in binary mode (3.1), several in batched mode
-// (3.3).
-func encode(f hearken.Firing, h *fields) ([]byte, error) {
+// (3.3). The type of the data tells a receiver the mode, so that one event whose
+// data is an event goes in structured mode (3.2): in binary mode the data would
+// be taken for the event.
+func (t *Trigger) encode(f hearken.Firing, h *fields) ([]byte, error) {
 	switch len(f.Events) {
 	case 0:
 		return nil, errNoEvent
 	case 1:
 		for _, e := range f.Events {
+			if t.ContentType == "" && isEventFormat(e.DataContentType()) {
+				h.put("Content-Type", "application/cloudevents+json")
+				return json.Marshal(inJSON(e))
+			}
 			return e.Data(), setAttributes(h, e)
 		}
 	}
@@ -35,6 +41,11 @@ func encode(f hearken.Firing, h *fields) ([]byte, error) {
 		batch = append(batch, inJSON(f.Events[name]))
 	}
 	return json.Marshal(batch)
+}
+
+func isEventFormat(contentType string) bool {
+	const formats = "application/cloudevents"
+	return len(contentType) >= len(formats) && strings.EqualFold(contentType[:len(formats)], formats)
 }
 
 // inJSON returns e with its data in base64 where JSON cannot hold it as text, and

@@ -3,8 +3,9 @@
 //	&httptrigger.Trigger{URL: "https://ci.example.com/builds"}
 //
 // posts the event in the binary mode of the CloudEvents HTTP binding: the body
-// is the event's data, its attributes are ce- headers. A Payload makes another
-// body. An answer with status 2xx is success.
+// is the event's data, its attributes are ce- headers. An event whose data is an
+// event itself, by its content type, goes in the structured mode. A Payload makes
+// another body. An answer with status 2xx is success.
 //
 // What the trigger takes care of:
 //

@@ -142,7 +142,7 @@ func (t *Trigger) body(f hearken.Firing, h *fields) ([]byte, error) {
 		if !t.sendsEvent() {
 			return nil, nil
 		}
-		body, err := encode(f, h)
+		body, err := t.encode(f, h)
 		if err != nil {
 			return nil, hearken.Permanent(err)
 		}

@@ -92,6 +92,24 @@ func TestABatchHoldsJSONOfItsOwnTypeAsItIs(t *testing.T) {
 	assert.JSONEq(t, `{"a":1}`, string(got[0].Data))
 }
 
+// In binary mode the receiver would take an event within an event for the event.
+func TestAnEventOfAnEventGoesInStructuredMode(t *testing.T) {
+	s := newSink(t, nil)
+	e, err := hearken.NewEvent("parcel", "1", []byte(`{"specversion":"1.0","id":"2","source":"trusted","type":"order"}`))
+	require.NoError(t, err)
+	e.SetDataContentType("Application/CloudEvents+json")
+	f := triggertest.NewFiring(map[*hearken.Dependency]hearken.Event{push: e})
+	require.NoError(t, use(t, &httptrigger.Trigger{URL: s.URL}).Fire(t.Context(), f))
+
+	r := s.only(t)
+	assert.Equal(t, "application/cloudevents+json", r.Header.Get("Content-Type"))
+	assert.NotContains(t, r.Header, "Ce-Id")
+	var got hearken.Event
+	require.NoError(t, json.Unmarshal([]byte(r.body), &got))
+	assert.Equal(t, []string{"1", "parcel"}, []string{got.ID(), got.Type()})
+	assert.Equal(t, e.Data(), got.Data())
+}
+
 func TestABatchThatIsNoJSON(t *testing.T) {
 	e, err := hearken.NewEvent("commit", "1", []byte("{"))
 	require.NoError(t, err)
