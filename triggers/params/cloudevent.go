@@ -63,7 +63,7 @@ func appendData(buf []byte, e hearken.Event) []byte {
 	switch {
 	case len(data) == 0:
 		return buf
-	case json && gjson.ValidBytes(data):
+	case json && validJSON(data):
 		return append(appendName(buf, "data"), data...)
 	case !json && utf8.Valid(data):
 		return appendMember(buf, "data", string(data))

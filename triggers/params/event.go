@@ -1,6 +1,8 @@
 package params
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -14,10 +16,7 @@ import (
 // (github.com/tidwall/gjson/blob/master/SYNTAX.md). A string that holds JSON is
 // opened by the path itself: "body.Message.@fromstr.id". Of an object's
 // duplicate keys the first counts.
-func Data(d *hearken.Dependency, path string) Value {
-	// The results of these are made by gjson, and may be no JSON.
-	return Value{data{read{d}, path, strings.ContainsAny(path, "@!{[|")}}
-}
+func Data(d *hearken.Dependency, path string) Value { return Value{data{read{d}, path}} }
 
 // Context returns a context attribute (CloudEvents 1.0, section 3) of d's event
 // in its canonical text, since that is all that most transports keep of it: id,
@@ -72,8 +71,7 @@ func (r read) name() string {
 
 type data struct {
 	read
-	path  string
-	check bool
+	path string
 }
 
 func (d data) resolve(f hearken.Firing) (result, error) {
@@ -89,7 +87,9 @@ func (d data) resolve(f hearken.Firing) (result, error) {
 		return result{}, absent("data %q of dependency %q is absent", d.path, d.name())
 	}
 	r := jsonResult(v)
-	if d.check && !gjson.Valid(r.json) {
+	// gjson reads what is no JSON as well as it can, and so it writes where a path
+	// makes something. A bus may deliver what another publisher called JSON.
+	if !validJSON([]byte(r.json)) {
 		return result{}, absent("data %q of dependency %q is no JSON", d.path, d.name())
 	}
 	return r, nil
@@ -184,7 +184,7 @@ func (d rawData) resolve(f hearken.Firing) (result, error) {
 		return result{}, absent("the event of dependency %q has no data", d.name())
 	}
 	r := result{text: string(e.Data()), raw: true}
-	if isJSON(e) && gjson.Valid(r.text) {
+	if isJSON(e) && validJSON(e.Data()) {
 		r.json = strings.Trim(r.text, " \t\r\n")
 	}
 	return r, nil
@@ -199,6 +199,17 @@ func (w whole) resolve(f hearken.Firing) (result, error) {
 	}
 	text := string(appendEvent(make([]byte, 0, 512+len(e.Data())), e))
 	return result{json: text, text: text}, nil
+}
+
+// maxDepth is how deep JSON may be nested: as deep as encoding/json reads it.
+// gjson recurses without a bound, and a stack that overflows ends the process.
+const maxDepth = 10_000
+
+func validJSON(data []byte) bool {
+	if bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) > maxDepth {
+		return json.Valid(data)
+	}
+	return gjson.ValidBytes(data)
 }
 
 // isJSON reports whether e's content type says JSON (RFC 6839 for the suffix).

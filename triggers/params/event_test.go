@@ -2,6 +2,7 @@ package params_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -79,4 +80,19 @@ func TestRawData(t *testing.T) {
 	_, err := params.Object{"v": params.RawData(d)}.Payload(bytes)
 	require.EqualError(t, err, `"v": bytes that are not UTF-8 cannot stand in JSON`)
 	assert.True(t, hearken.IsPermanent(err))
+}
+
+// What overflows the stack cannot be recovered from: it would end the process at
+// each delivery of the event.
+func TestJSONThatIsNestedWithoutEnd(t *testing.T) {
+	const depth = 8_000_000
+	d := newDependency("hook")
+	f := newFiring(t, d, strings.Repeat("[", depth)+strings.Repeat("]", depth))
+	for name, value := range map[string]params.Value{"raw": params.RawData(d), "event": params.Event(d)} {
+		got, err := value.Payload(f)
+		require.NoError(t, err, name)
+		assert.GreaterOrEqual(t, len(got), 2*depth, name)
+	}
+	_, err := params.Data(d, "@this").Payload(f)
+	require.ErrorContains(t, err, "is no JSON")
 }
