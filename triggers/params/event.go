@@ -105,8 +105,28 @@ func pathMistake(path string) string {
 		return fmt.Sprintf("path %q is JSONPath: gjson's begins with the first key", path)
 	case strings.HasPrefix(path, ".") && !strings.HasPrefix(path, ".."):
 		return fmt.Sprintf("path %q begins with a dot: gjson's begins with the first key", path)
+	case strings.HasSuffix(path, ".") && !strings.HasSuffix(path, `\.`):
+		return fmt.Sprintf("path %q ends with a dot", path)
+	case !queriesClosed(path):
+		return fmt.Sprintf("path %q has a query #(...) that is not closed", path)
 	}
 	return ""
+}
+
+// queriesClosed reports whether each #( in path has its parenthesis.
+func queriesClosed(path string) bool {
+	for i := 0; i < len(path); i++ {
+		if path[i] == '\\' {
+			i++
+		} else if strings.HasPrefix(path[i:], "#(") {
+			end := queryEnd(path[i:])
+			if end < 0 {
+				return false
+			}
+			i += end - 1
+		}
+	}
+	return true
 }
 
 func jsonResult(v gjson.Result) result {
