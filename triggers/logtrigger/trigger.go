@@ -78,7 +78,7 @@ func (t *Trigger) event(e hearken.Event) slog.Value {
 	limit := max(cmp.Or(t.MaxData, defaultMaxData), 0)
 	data := e.Data()
 	if shown := data[:min(len(data), limit)]; len(shown) > 0 {
-		attrs = append(attrs, text(shown))
+		attrs = append(attrs, text(shown, len(shown) < len(data)))
 	}
 	if len(data) > limit {
 		attrs = append(attrs, slog.Int("size", len(data)))
@@ -86,11 +86,11 @@ func (t *Trigger) event(e hearken.Event) slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// text returns data as text, less a character that was cut at the end; or in
+// text returns data as text, less a character at the end where it was cut; or in
 // base64, under the name that CloudEvents has for it, where it is no text.
-func text(data []byte) slog.Attr {
+func text(data []byte, cut bool) slog.Attr {
 	whole := data
-	for i := 1; i < utf8.UTFMax && i <= len(data); i++ {
+	for i := 1; cut && i < utf8.UTFMax && i <= len(data); i++ {
 		if tail := data[len(data)-i:]; utf8.RuneStart(tail[0]) {
 			if !utf8.FullRune(tail) {
 				whole = data[:len(data)-i]

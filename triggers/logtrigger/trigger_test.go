@@ -79,6 +79,7 @@ func TestData(t *testing.T) {
 		{"cut in a character", "aü–", 4, map[string]any{"data": "aü", "size": 6.0}},
 		{"cut in the only character", "–", 1, map[string]any{"data": "", "size": 3.0}},
 		{"no text", "a\xff\xfeb", 0, map[string]any{"data_base64": "Yf/+Yg=="}},
+		{"no text at the end", "a\xe2\x82", 0, map[string]any{"data_base64": "YeKC"}},
 		{"no text, cut", "a\xff\xfeb", 3, map[string]any{"data_base64": "Yf/+", "size": 4.0}},
 	}
 	for _, tt := range tests {
