@@ -163,3 +163,15 @@ func TestDataOfOtherShapes(t *testing.T) {
 		})
 	}
 }
+
+// What gjson makes something of, and is none of JSON's words or numbers.
+func TestDataThatIsNoJSONMatchesNoValue(t *testing.T) {
+	for _, data := range []string{
+		`{"a":tru}`, `{"a":fals}`, `{"a":nul}`, `{"a":n}`, `{"a":nan}`, `{"a":Infinity}`, `{"a":0x10}`, `{"a":01}`, `{"a":-}`,
+	} {
+		for _, value := range []any{true, false, nil, 0, 1, filters.AtLeast(0), filters.Exists} {
+			assert.False(t, matches(t, filters.Data("a", value), newEvent(t, data)), "%s, %v", data, value)
+		}
+		assert.False(t, matches(t, filters.Data("@this", filters.Element(true, nil, 0, 1)), newEvent(t, "["+data[5:len(data)-1]+"]")), data)
+	}
+}

@@ -28,23 +28,30 @@ const (
 	composite     // an object or array
 )
 
+// jsonValue takes what is no word or number of JSON for absent: gjson reads nul as
+// null, tru as true, 0x10 and n as 0, and a bus may deliver what another
+// publisher called JSON.
 func jsonValue(r gjson.Result) value {
 	switch r.Type {
 	case gjson.String:
 		return value{kind: jsonText, text: r.Str}
 	case gjson.Number:
-		return value{kind: numeric, text: r.Raw, num: r.Num}
-	case gjson.True:
-		return value{kind: yes}
-	case gjson.False:
-		return value{kind: no}
-	case gjson.JSON:
-		return value{kind: composite, text: r.Raw}
-	default:
-		if r.Raw == "" {
+		if r.Raw != "" && !gjson.Valid(r.Raw) {
 			return value{}
 		}
+		return value{kind: numeric, text: r.Raw, num: r.Num}
+	case gjson.JSON:
+		return value{kind: composite, text: r.Raw}
+	}
+	switch r.Raw {
+	case "true":
+		return value{kind: yes}
+	case "false":
+		return value{kind: no}
+	case "null":
 		return value{kind: null}
+	default:
+		return value{}
 	}
 }
 
