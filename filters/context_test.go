@@ -25,6 +25,8 @@ func TestContext(t *testing.T) {
 	e.SetExtension("flag", true)
 	e.SetExtension("sign", "+1")
 	e.SetExtension("word", "Inf")
+	e.SetExtension("zeros", "007")
+	e.SetExtension("point", "7.")
 	e.SetExtension("bytes", []byte("hi"))
 	require.NoError(t, e.Validate())
 
@@ -50,6 +52,8 @@ func TestContext(t *testing.T) {
 		{"integer extension in a range", "count", []any{filters.Between(1, 4)}, false},
 		{"number that came as text", "level", []any{7}, true},
 		{"text that is no JSON number", "sign", []any{1}, false},
+		{"leading zeros", "zeros", []any{7}, false},
+		{"point without a fraction", "point", []any{7}, false},
 		{"text that only strconv takes", "word", []any{filters.Greater(0)}, false},
 		{"bool", "flag", []any{true}, true},
 		{"bool as text", "flag", []any{"true"}, true},

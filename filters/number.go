@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // Number is a Go number of any size.
@@ -188,12 +190,12 @@ func (n number) compareFloat(f float64) int {
 // asNumber takes the text of an attribute for a number, if it is one in JSON's
 // syntax.
 func (v value) asNumber() value {
-	if v.kind != attributeText || v.text == "" || strings.Trim(v.text, "0123456789+-.eE") != "" {
+	if v.kind != attributeText || strings.Trim(v.text, "0123456789+-.eE") != "" || !gjson.Valid(v.text) {
 		return v
 	}
 	f, err := strconv.ParseFloat(v.text, 64)
-	if err != nil || v.text[0] == '+' || v.text[0] == '.' {
-		return v
+	if err != nil {
+		return v // it is too large
 	}
 	return value{kind: numeric, text: v.text, num: f}
 }
