@@ -201,6 +201,18 @@ func leading(to string) *http.Client {
 	})}
 }
 
+func TestRedirectToWhatIsNoURL(t *testing.T) {
+	s := newSink(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Location"] = []string{"https://b.example/%zz?token=secret"}
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	})
+	for _, client := range []*http.Client{nil, s.Client()} {
+		err := use(t, &httptrigger.Trigger{URL: s.URL, Client: client}).Fire(t.Context(), firing(t))
+		require.EqualError(t, err, "POST "+s.URL+": a redirect to what is no URL")
+		assert.True(t, hearken.IsPermanent(err))
+	}
+}
+
 func TestRedirectWithoutEnd(t *testing.T) {
 	s := newSink(t, redirect(307, "/again"))
 	err := use(t, &httptrigger.Trigger{URL: s.URL}).Fire(t.Context(), firing(t))

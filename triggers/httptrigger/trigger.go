@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 
 	"github.com/hearken-go/hearken"
@@ -136,7 +137,16 @@ func failure(ctx context.Context, req *http.Request, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
+	if isBadLocation(err) {
+		return hearken.Permanent(fmt.Errorf("%s %s: a redirect to what is no URL", req.Method, redacted(req.URL)))
+	}
 	return ended(ctx, fmt.Errorf("%s %s: %w", req.Method, redacted(req.URL), err))
+}
+
+// isBadLocation reports whether err is that of an answer which net/http's client
+// could not follow. It has no type, and shows the Location with its query.
+func isBadLocation(err error) bool {
+	return strings.HasPrefix(err.Error(), "failed to parse Location header")
 }
 
 // ended makes sure that the error of an attempt whose context has ended says
