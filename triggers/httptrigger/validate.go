@@ -71,12 +71,18 @@ func (t *Trigger) validateHeader(m *hearken.Mistakes) {
 	if !isHeaderValue(t.ContentType) {
 		m.Add("ContentType", "%q holds a control character", t.ContentType)
 	}
+	seen := make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(t.Header)) {
 		path := fmt.Sprintf("Header[%q]", name)
 		if err := checkHeader(http.Header{name: t.Header[name]}); err != nil {
 			m.Add(path, "%v", err)
 		}
-		switch canonical := http.CanonicalHeaderKey(name); {
+		canonical := http.CanonicalHeaderKey(name)
+		if other, ok := seen[canonical]; ok {
+			m.Add(path, "is the same header as %q, and either may be sent; set one of them", other)
+		}
+		seen[canonical] = name
+		switch {
 		case canonical == http.CanonicalHeaderKey(key):
 			m.Add(path, "bears the firing's ID; set IdempotencyHeader to another name to use this one")
 		case canonical == "Content-Type" && t.ContentType != "":

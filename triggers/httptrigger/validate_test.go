@@ -64,6 +64,7 @@ func TestValidate(t *testing.T) {
 		{"line break", &httptrigger.Trigger{URL: u, BearerToken: "secret\n"}, "BearerToken"},
 		{"authorization twice", &httptrigger.Trigger{URL: u, BearerToken: "secret", Header: http.Header{"authorization": {"x"}}}, `Header["authorization"]`},
 		{"header", &httptrigger.Trigger{URL: u, Header: http.Header{"X-A": {"a\tb", "ü"}, "Authorization": {"x"}}}, ""},
+		{"header twice", &httptrigger.Trigger{URL: u, Header: http.Header{"X-A": {"1"}, "x-a": {"2"}}}, `Header["x-a"]`},
 		{"header name", &httptrigger.Trigger{URL: u, Header: http.Header{"X:": {"secret"}}}, `Header["X:"]`},
 		{"header value", &httptrigger.Trigger{URL: u, Header: http.Header{"X-A": {"secret\n"}}}, `Header["X-A"]`},
 		{"host header", &httptrigger.Trigger{URL: u, Header: http.Header{"Host": {"bücher.example:80"}}}, ""},
