@@ -19,9 +19,9 @@
 //
 // A value is absent when the dependency has no event in the firing (under Any),
 // when the path or attribute is not there, and when the data, or what it holds at
-// the path, is not JSON. Null is there. An absent value without Or fails the firing for good: the error is
-// Permanent, since another attempt would meet the same event. Never is anything
-// left out or empty in silence.
+// the path, is not JSON. Null is there. An absent value without Or fails the
+// firing for good: the error is Permanent, since another attempt would meet the
+// same event. Never is anything left out or empty in silence.
 //
 // # Payloads
 //
